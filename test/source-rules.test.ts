@@ -33,3 +33,30 @@ it('begins a comment with a noun or a verb', () => {
   );
   expect(found).toEqual([]);
 });
+
+it('names the gateway in each command that it tells an operator to type', () => {
+  const folders = [
+    'agents',
+    'channels',
+    'cli/client',
+    'cli/logs',
+    'cli/operate',
+    'cli/status',
+    'doctor',
+    'gateway',
+  ];
+  const command =
+    /^(?!\s*(?:\/\/|\*|\/\*\*)).*\bsd-gateway (?:approve|attachment|cancel|check-config|dead|deny|doctor|messages|people|run|session|sessions|show|token) ?/gm;
+  const found = files
+    .map((file) => relative(source, file))
+    .filter(
+      (file) => folders.some((folder) => file.startsWith(`${folder}/`)) && !file.endsWith('/commands.ts'),
+    )
+    .flatMap((file) =>
+      [...readFileSync(join(source, file), 'utf8').matchAll(command)].map(
+        ([line]) => `${file}: ${line.trim()}`,
+      ),
+    );
+  // See text/own-command.ts.
+  expect(found).toEqual([]);
+});

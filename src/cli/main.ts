@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import type { ConfigurationError } from '../config/configuration-error.js';
+import { nameOwnGateway } from '../text/own-command.js';
 import { programVersion } from '../version.js';
 import { type CommandDescription, commandStatus } from './command.js';
 import { commandHelp, programHelp } from './docs/help.js';
@@ -100,12 +101,20 @@ function width(): number {
   return Math.min(process.stdout.columns || 80, 100);
 }
 
+/** So that what this process prints as the next step is about the same gateway. */
+function nameGivenGateway({ values, flags }: ParsedCommand): void {
+  const { instance = null, config = null, url = null } = values;
+  const scope = flags.has('system') ? 'system' : flags.has('user') ? 'user' : null;
+  nameOwnGateway({ scope, instance, config, url });
+}
+
 async function perform(command: CommandDescription, words: readonly string[]): Promise<number> {
   const parsed = parseCommand(command, words);
   if (parsed.flags.has('help')) {
     print(commandHelp(command, width()));
     return commandStatus.success;
   }
+  nameGivenGateway(parsed);
   // The gateway has nothing to say there, and its start is not to wait until Node.js has made the stream.
   if (command.name !== 'run') onReaderGone(changesSomething(parsed) ? () => undefined : end);
   const load = runners[command.name];

@@ -1,3 +1,4 @@
+import { ownCommand } from '../text/own-command.js';
 import type { AgentConfiguration } from './agent-table.js';
 import type { Configuration } from './schema.js';
 import { type ConfigurationKey, keyAt, repeatedKeys, type Setting, settings } from './settings.js';
@@ -65,10 +66,14 @@ function entry(setting: Setting, value: string | undefined): string {
   return `# ${setting.description}\n${assignment}\n`;
 }
 
+function nextSteps(): string {
+  return `# "${ownCommand('check-config')}" says if it can be used, "${ownCommand('reload')}" puts it into effect.\n`;
+}
+
 function headingFrom(command: string): string {
   return (
     `# Configuration of sd-gateway, begun by "sd-gateway ${command}". The man page sd-gateway.toml(5) has all keys.\n` +
-    '# "sd-gateway check-config" says if it can be used, "sd-gateway reload" puts it into effect.\n'
+    nextSteps()
   );
 }
 
@@ -79,7 +84,7 @@ function headingFrom(command: string): string {
 export function sampleConfiguration(values: Readonly<Record<string, string>> = {}): string {
   const parts = [
     '# Configuration of sd-gateway. A key that is commented out has the default that it shows.\n' +
-      '# "sd-gateway check-config" says if it can be used, "sd-gateway reload" puts it into effect.\n',
+      nextSteps(),
   ];
   let section = '';
   for (const setting of settings) {

@@ -5,6 +5,7 @@ import type { QueuedJob } from '../manager/queued-job.js';
 import type { Scope } from '../manager/service-manager.js';
 import type { RunRecord } from '../store/open-store.js';
 import type { Integrity, StoreLog } from '../store/store-kind.js';
+import { commandLine } from '../text/own-command.js';
 import type { Drift } from '../units/drift.js';
 import type { StartObstacle } from '../units/start-obstacles.js';
 
@@ -256,6 +257,6 @@ export function gatewayCommand(
   facts: Pick<DoctorFacts, 'scope' | 'uid' | 'instance'>,
   words: string,
 ): string {
-  const scope = (facts.uid === 0) === (facts.scope === 'system') ? '' : ` --${facts.scope}`;
-  return `sd-gateway ${words}${scope}${facts.instance === null ? '' : ` --instance ${facts.instance}`}`;
+  const isDefault = (facts.uid === 0) === (facts.scope === 'system');
+  return commandLine(words, { scope: isDefault ? null : facts.scope, instance: facts.instance });
 }

@@ -11,6 +11,7 @@ import { identifier } from '../log/log.js';
 import { booted, readSupervisionEvidence } from '../systemd/evidence.js';
 import { journalFlush, journalStreamMatches } from '../systemd/journal.js';
 import { notify } from '../systemd/notify.js';
+import { ownCommand } from '../text/own-command.js';
 import { Service } from './service.js';
 
 export interface RunOptions {
@@ -43,7 +44,7 @@ function refuse(error: ConfigurationError, log: AdjustableLog): never {
   const more = error.problems.length > 1 ? ` (and ${error.problems.length - 1} more, see the journal)` : '';
   const reason = `unusable configuration: ${first?.where}: ${first?.message}${more}`;
   log.crit(
-    'The configuration can’t be used; the gateway is not started. Mend it, and check it with "sd-gateway check-config".',
+    `The configuration can’t be used; the gateway is not started. Mend it, and check it with "${ownCommand('check-config')}".`,
   );
   notify({ status: statusLine({ state: 'failed', reason }) });
   return leave(exitStatus.configuration, log);

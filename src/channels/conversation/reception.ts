@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { PeopleConfiguration } from '../../config/channel-table.js';
 import type { RevisionOutcome } from '../../store/messages.js';
 import type { AcceptOutcome } from '../../store/turns.js';
+import { ownCommand } from '../../text/own-command.js';
 import type {
   ChannelCheckpoint,
   ChannelContext,
@@ -154,13 +155,13 @@ export class Reception {
     if (outcome.outcome === 'full') {
       this.#complaints.note(
         'full',
-        `A message to the channel ${name} was set aside as dead: ${outcome.waiting} wait already (dispatch.${outcome.limit}_queue). See "sd-gateway dead".`,
+        `A message to the channel ${name} was set aside as dead: ${outcome.waiting} wait already (dispatch.${outcome.limit}_queue). See "${ownCommand('dead')}".`,
       );
       teller.notify(replyTo, 'full');
     } else if (outcome.outcome === 'set-aside') {
       this.#complaints.note(
         'defect',
-        `A message to the channel ${name} was set aside as dead: ${defect?.reason ?? 'it has a defect'} See "sd-gateway dead".`,
+        `A message to the channel ${name} was set aside as dead: ${defect?.reason ?? 'it has a defect'} See "${ownCommand('dead')}".`,
       );
       if (person !== null) teller.notify(replyTo, defectNotices[defect?.kind ?? 'unreadable']);
     } else if (outcome.outcome === 'accepted' && person !== null && (await isHeld(conversation, person.id))) {
@@ -180,7 +181,7 @@ export class Reception {
       if (offer.outcome !== 'full') return;
       this.#complaints.note(
         'full-pairing',
-        `A stranger was given no code by the channel ${name}: too many wait. See "sd-gateway people list"; "sd-gateway people forget ID" makes room.`,
+        `A stranger was given no code by the channel ${name}: too many wait. See "${ownCommand('people list')}"; "${ownCommand('people forget ID')}" makes room.`,
       );
       return;
     }

@@ -3,6 +3,7 @@ import type { EmailChannelConfiguration } from '../../config/channel-table.js';
 import { answeredWithin } from '../../lifecycle/effects/waits.js';
 import { AttachmentLimitError, type NewAttachments } from '../../store/new-attachments.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { ownCommand } from '../../text/own-command.js';
 import type { ChannelCheckpoint, ChannelContext, Received } from '../channel.js';
 import { Complaints } from '../complaints.js';
 import { readHead } from './headers.js';
@@ -147,7 +148,7 @@ export class MailIntake {
       );
       this.#complaints.note(
         'limit',
-        `A mail of ${JSON.stringify(sender)} to the channel ${context.name} was set aside as dead: ${limit}. See "sd-gateway dead".`,
+        `A mail of ${JSON.stringify(sender)} to the channel ${context.name} was set aside as dead: ${limit}. See "${ownCommand('dead')}".`,
       );
       return true;
     }

@@ -1,4 +1,5 @@
 import type { Log } from '../../log/log.js';
+import { ownCommand } from '../../text/own-command.js';
 
 /** From one record to the next, in milliseconds. */
 export const refusedTokensIntervalMs = 60_000;
@@ -29,7 +30,7 @@ export class RefusedTokens {
   #tell(): void {
     const came = this.#count === 1 ? 'A request came' : `${this.#count} requests came`;
     this.#log.warning(
-      `Refused a token: ${came} with a wrong one, the last from ${this.#last}. "sd-gateway token show" shows the right one.`,
+      `Refused a token: ${came} with a wrong one, the last from ${this.#last}. "${ownCommand('token show')}" shows the right one.`,
     );
     this.#count = 0;
     this.#timer = setTimeout(() => {

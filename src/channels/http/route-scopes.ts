@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { ownCommand } from '../../text/own-command.js';
 import { Problem } from './problem.js';
 import type { NamedToken, TokenScope } from './tokens.js';
 
@@ -67,7 +68,7 @@ export function requireRight(caller: Caller, right: RouteRight): void {
   if (caller === 'operator' || (right !== 'operator' && caller.scopes.includes(right))) return;
   const needed =
     right === 'operator'
-      ? 'This call needs the operator’s token ("sd-gateway token show").'
+      ? `This call needs the operator’s token ("${ownCommand('token show')}").`
       : `This call needs a token with the scope "${right}".`;
   const has = caller.scopes.length === 0 ? 'none' : caller.scopes.join(', ');
   throw new Problem('forbidden', `${needed} The scopes of "${caller.name}" are: ${has}.`, {

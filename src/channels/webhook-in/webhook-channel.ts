@@ -3,6 +3,7 @@ import type { WebhookChannelConfiguration } from '../../config/channel-table.js'
 import { AttachmentLimitError } from '../../store/new-attachments.js';
 import type { AcceptOutcome } from '../../store/turns.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { ownCommand } from '../../text/own-command.js';
 import type { Channel, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
 import type { HookAnswer, HookRefusal, HookRequest } from '../hooks.js';
@@ -119,7 +120,7 @@ export class WebhookChannel implements Channel {
       case 'full':
         this.#complaints.note(
           'full',
-          `A message of the channel ${this.name} was set aside as dead: ${outcome.waiting} wait already (dispatch.${outcome.limit}_queue). See "sd-gateway dead".`,
+          `A message of the channel ${this.name} was set aside as dead: ${outcome.waiting} wait already (dispatch.${outcome.limit}_queue). See "${ownCommand('dead')}".`,
         );
         return { state: 'dead' };
       default:

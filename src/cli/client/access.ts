@@ -4,9 +4,10 @@ import { askFacts } from '../../channels/control/ask-facts.js';
 import { hostInUrl, type ListenAddress, parseListenAddress } from '../../config/values.js';
 import { readSecret, SecretError, tokenForm } from '../../gateway/start/secrets.js';
 import { asOwnerOf, IdentityError, ownerOf } from '../../linux/owner.js';
+import { ownCommand } from '../../text/own-command.js';
 import { commandStatus } from '../command.js';
 import { commandFor } from '../operate/find.js';
-import { printable, versionedLine } from '../terminal.js';
+import { printable, shellWord, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { type GatewayAnswer, GatewayClient, UnansweredPostError, UnreachableError } from './http.js';
 import { configurationAt, type GatewayLocation, instanceOf, locateGateway } from './locate.js';
@@ -129,7 +130,7 @@ export function refused(answer: GatewayAnswer, what: string, names: MemberNames 
   // Each refusal of the gateway is problem details (RFC 9457).
   if (answer.body === null && !proxyStatuses.includes(answer.status)) {
     process.stderr.write(
-      `sd-gateway: what answers there is no gateway (HTTP status ${answer.status}): another program may have its address; "sd-gateway doctor" says which.\n`,
+      `sd-gateway: what answers there is no gateway (HTTP status ${answer.status}): another program may have its address; "${ownCommand('doctor')}" says which.\n`,
     );
     return commandStatus.failure;
   }
@@ -192,7 +193,7 @@ async function goalOf(
 function startAdvice(parsed: ParsedCommand, { unit, scope }: GatewayLocation): string {
   const target = { scope, instance: instanceOf(parsed) };
   if (unit !== null) return `Start it with "${commandFor('start', target, true)}"`;
-  return `Start it with "${commandFor('run', target, false)}", or "${commandFor('install --now', target, true)}" as a service`;
+  return `Start it with "${ownCommand('run')}", or "${commandFor('install --now', target, true)}" as a service`;
 }
 
 /**
@@ -221,7 +222,7 @@ export async function askGateway(
     }
     if (error instanceof UnansweredPostError) {
       process.stderr.write(
-        `sd-gateway: ${printable(error.message)}. Before you send it again, see if it is there: sd-gateway messages ${printable(error.session)}\n`,
+        `sd-gateway: ${printable(error.message)}. Before you send it again, see if it is there: ${printable(ownCommand(`messages ${shellWord(error.session)}`))}\n`,
       );
       return commandStatus.restart;
     }
@@ -233,7 +234,7 @@ export async function askGateway(
   }
   if (givenToken() !== '') {
     process.stderr.write(
-      'sd-gateway: the gateway does not accept the token in SD_GATEWAY_TOKEN. Unset it, so that the gateway’s own is read; or put another one there ("sd-gateway token show" prints the gateway’s own).\n',
+      `sd-gateway: the gateway does not accept the token in SD_GATEWAY_TOKEN. Unset it, so that the gateway’s own is read; or put another one there ("${ownCommand('token show')}" prints the gateway’s own).\n`,
     );
     return commandStatus.noPermission;
   }

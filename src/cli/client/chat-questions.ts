@@ -28,16 +28,16 @@ export function answerIn(line: string): QuestionAnswer | null {
  * A question as lines for a terminal or a pipe. Title, arguments and options are an agent's words: nothing in them steers a
  * terminal, or looks like a line of the chat.
  *
- * @param word of the chat or the command line, such as "/" or "sd-gateway "
+ * @param typed gives what is typed for an answer, such as "approve CODE": in the chat, or as a command
  */
-export function questionText(question: WaitingQuestion, word: string): string {
+export function questionText(question: WaitingQuestion, typed: (answer: string) => string): string {
   const { code, kind, title, input, input_cut, options } = question;
   const offered = options.map(({ name, effect }) => `${name} (${effect})`).join(', ');
   return [
     `The agent asks: ${title} (${kind})`,
     ...(input === null ? [] : [`arguments: ${input}${input_cut ? ' (cut)' : ''}`]),
     ...(offered === '' ? [] : [`options: ${offered}`]),
-    `${word}approve ${code}  or  ${word}deny ${code}`,
+    `${typed(`approve ${code}`)}  or  ${typed(`deny ${code}`)}`,
   ]
     .map((line, index) => `${index === 0 ? '' : '  '}${printable(line).replaceAll('\n', ' ')}\n`)
     .join('');

@@ -1,6 +1,7 @@
 import { createInterface, type Interface } from 'node:readline';
 import { errorMessage } from '../../text/failure-text.js';
 import { linesOf } from '../../text/lines.js';
+import { ownCommand } from '../../text/own-command.js';
 import { commandStatus } from '../command.js';
 import { printable, type Terminal, terminalOf } from '../terminal.js';
 import type { ParsedCommand } from '../usage.js';
@@ -23,6 +24,8 @@ const help = [
   '/quit          end the chat, as Ctrl-D does',
   '//TEXT         send a line that begins with "/"',
 ].join('\n');
+
+const asChatWord = (answer: string) => `/${answer}`;
 
 /** Talks with the agent of a session. */
 export async function chat(parsed: ParsedCommand): Promise<number> {
@@ -69,7 +72,7 @@ class PipedChat {
       text: () => undefined,
       restart: () => undefined,
       status: () => undefined,
-      question: (question) => process.stderr.write(questionText(question, 'sd-gateway ')),
+      question: (question) => process.stderr.write(questionText(question, ownCommand)),
     };
     let status: number = commandStatus.success;
     for await (const line of linesOf(process.stdin)) {
@@ -119,7 +122,7 @@ class ReplyPrinter implements TurnListener {
   question(question: WaitingQuestion): void {
     this.#clearStatus();
     const begun = this.#printed === '' ? '' : '\n';
-    process.stdout.write(`${begun}${this.terminal.paint('yellow', questionText(question, '/'))}`);
+    process.stdout.write(`${begun}${this.terminal.paint('yellow', questionText(question, asChatWord))}`);
   }
 
   end(outcome: TurnOutcome): void {
@@ -194,7 +197,7 @@ class TerminalChat {
     const dim = (text: string) => this.#terminal.paint('dim', printable(text));
     for (const { text, reply } of turns) process.stdout.write(`${dim(`> ${text}\n${reply?.text ?? ''}`)}\n`);
     for (const question of questions) {
-      process.stdout.write(this.#terminal.paint('yellow', questionText(question, '/')));
+      process.stdout.write(this.#terminal.paint('yellow', questionText(question, asChatWord)));
     }
     process.stdout.write(
       `${dim(`Session ${this.#session}. /help lists the words of the chat, Ctrl-D ends it.`)}\n`,

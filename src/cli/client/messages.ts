@@ -1,3 +1,4 @@
+import { ownCommand } from '../../text/own-command.js';
 import { commandStatus } from '../command.js';
 import { cut, printable, terminalOf, versionedLine } from '../terminal.js';
 import { actionOf, type ParsedCommand, UsageError } from '../usage.js';
@@ -269,7 +270,7 @@ export function replyFileLines(
 ): readonly string[] {
   return attachments.map(
     (file, index) =>
-      `the reply has a file, ${fileText(file)}: sd-gateway attachment --reply ${id} ${index + 1}`,
+      `the reply has a file, ${fileText(file)}: ${ownCommand(`attachment --reply ${id} ${index + 1}`)}`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { askFacts } from '../../channels/control/ask-facts.js';
+import { ownCommand } from '../../text/own-command.js';
 import { commandFor } from '../operate/find.js';
 import { shellWord } from '../terminal.js';
 import type { ParsedCommand } from '../usage.js';
@@ -25,10 +26,10 @@ export async function noTokenAdvice(
   const systems = isRoot || unit !== null ? null : await systemUnitOf(instanceOf(parsed));
   if (!isRoot && scope === 'system') return `${asRoot(parsed, 'It is for root and the gateway’s user')}.`;
   if (systems !== null) {
-    return `${asRoot(parsed, `If you mean the gateway of the system (${systems})`)}. For a gateway of your own: "sd-gateway run", or "sd-gateway install".`;
+    return `${asRoot(parsed, `If you mean the gateway of the system (${systems})`)}. For a gateway of your own: "${ownCommand('run')}", or "${ownCommand('install')}".`;
   }
   if (isDenied) return 'It is for its owner alone: run this as that user, or set SD_GATEWAY_TOKEN.';
-  return 'Start a gateway as this user ("sd-gateway run") or install one ("sd-gateway install"), name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.';
+  return `Start a gateway as this user ("${ownCommand('run')}") or install one ("${ownCommand('install')}"), name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.`;
 }
 
 /** @param condition the part of the sentence before the commands */

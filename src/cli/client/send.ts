@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseRetryAfter } from '../../gateway/delivery/schedule.js';
 import { NoRegularFileError, openRegularFile } from '../../linux/files.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { ownCommand } from '../../text/own-command.js';
 import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf, textFor, versionedLine } from '../terminal.js';
@@ -144,7 +145,7 @@ function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean): 
   }
   if (!isSettled(turn)) {
     process.stderr.write(
-      `sd-gateway: no reply yet; message ${id} goes on. To read its reply later: sd-gateway show ${id}\n`,
+      `sd-gateway: no reply yet; message ${id} goes on. To read its reply later: ${ownCommand(`show ${id}`)}\n`,
     );
     return commandStatus.restart;
   }
@@ -251,7 +252,7 @@ function leave({ body }: GatewayAnswer, why: string, asJson: boolean): number {
   if (asJson) process.stdout.write(versionedLine(body));
   const reason = printable(why).replace(/\.$/, '');
   process.stderr.write(
-    `sd-gateway: the message is accepted as ${id}; ${reason}. To read its reply later: sd-gateway show ${id}\n`,
+    `sd-gateway: the message is accepted as ${id}; ${reason}. To read its reply later: ${ownCommand(`show ${id}`)}\n`,
   );
   return commandStatus.restart;
 }

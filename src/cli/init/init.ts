@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorMessage } from '../../text/failure-text.js';
+import { ownCommand } from '../../text/own-command.js';
 import { unitUser } from '../../units/unit-user.js';
 import { instanceOf, locateGateway, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
@@ -69,7 +70,7 @@ class Init {
       if (!force && !asker.isTerminal) {
         return refuse(
           commandStatus.failure,
-          `nothing was changed: edit it, and run "sd-gateway check-config". With --force it is kept under another name`,
+          `nothing was changed: edit it, and run "${ownCommand('check-config')}". With --force it is kept under another name`,
         );
       }
       if (!force && !(await asker.confirm('Keep it under another name, and write a new one?', false))) {

@@ -7,6 +7,7 @@ import { agentTable } from '../../config/agent-table.js';
 import { publicUrl } from '../../config/values.js';
 import { programIn } from '../../doctor/facts/agents.js';
 import { managerPath } from '../../doctor/facts/unit.js';
+import { ownCommand } from '../../text/own-command.js';
 import { shellCommand, wordsOf } from '../../text/shell-words.js';
 import { UsageError } from '../usage.js';
 import type { AgentAnswer, ChannelAnswer } from './answers.js';
@@ -178,7 +179,7 @@ export class Interview {
     if (trial === 'none') return true;
     if (trial === 'start' && scope === 'system') {
       asker.say(
-        'It is not started here, as the gateway runs it as another user: "sd-gateway doctor" tries it.',
+        `It is not started here, as the gateway runs it as another user: "${ownCommand('doctor')}" tries it.`,
       );
       return true;
     }

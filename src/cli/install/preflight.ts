@@ -1,5 +1,6 @@
 import { firstUnprivilegedPort } from '../../channels/http/server/port-holder.js';
 import { otherScope } from '../../manager/service-manager.js';
+import { commandLine } from '../../text/own-command.js';
 import { unifiedDifference } from '../../units/drift.js';
 import { hiddenBy, versionManagerOf } from '../../units/paths.js';
 import { parseUnit, readChoices, valueIn, withoutHash } from '../../units/unit-text.js';
@@ -20,7 +21,7 @@ export function ownCommand(
   verb: string,
 ): string {
   const { scope, instance } = target;
-  return `sd-gateway ${verb}${isDefaultScope ? '' : ` --${scope}`}${instance === null ? '' : ` --instance ${instance}`}`;
+  return commandLine(verb, { scope: isDefaultScope ? null : scope, instance });
 }
 
 /** True if install writes, or has written, the unit's file. */

@@ -18,6 +18,7 @@ import {
   unitName,
   unitNames,
 } from '../../manager/service-manager.js';
+import { ownCommand } from '../../text/own-command.js';
 import { directoriesOf, instanceOf, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { printable, type Style, type Terminal, terminalOf, versionedLine } from '../terminal.js';
@@ -54,7 +55,7 @@ export function explainAbsence(absence: Absence): readonly string[] {
       `There is no ${unit} of the ${scope} manager, and the journal has no record of one.`,
       otherScopeHasUnit
         ? `The ${other} manager has one: add --${other}.`
-        : 'Install it: sd-gateway install. Another instance: --instance NAME.',
+        : `Install it: ${ownCommand('install')}. Another instance: --instance NAME.`,
     ];
   }
   if (mayRead === false) {

@@ -11,6 +11,7 @@ import {
   unitNames,
 } from '../../manager/service-manager.js';
 import { booted } from '../../systemd/evidence.js';
+import { commandLine, ownCommand } from '../../text/own-command.js';
 import { unitDirectory } from '../../units/load-path.js';
 import { readUnit, type UnitState } from './unit.js';
 
@@ -53,8 +54,7 @@ export function commandFor(
 ): string {
   const isDefault = scope === scopeOfUser(uid);
   const sudo = scope === 'system' && uid !== 0 && privileged;
-  const scopeWords = isDefault || sudo ? '' : ` --${scope}`;
-  return `${sudo ? 'sudo ' : ''}sd-gateway ${words}${scopeWords}${instance === null ? '' : ` --instance ${instance}`}`;
+  return `${sudo ? 'sudo ' : ''}${commandLine(words, { scope: isDefault || sudo ? null : scope, instance })}`;
 }
 
 /** The systemctl command to type, in the unit's scope. */
@@ -144,10 +144,10 @@ export async function findUnit({ scope, instance }: Target): Promise<Found> {
 /** Explains why the scope's service manager can’t be asked, with a next step. Returns null if it can. */
 export async function whyNoManager(scope: Scope): Promise<string | null> {
   if (process.platform !== 'linux') {
-    return `units are for systemd, which ${process.platform} doesn’t have; "sd-gateway run" runs the gateway in the foreground`;
+    return `units are for systemd, which ${process.platform} doesn’t have; "${ownCommand('run')}" runs the gateway in the foreground`;
   }
   if (!booted()) {
-    return 'this machine was not booted with systemd; "sd-gateway run" runs the gateway in the foreground, for another supervisor or by hand';
+    return `this machine was not booted with systemd; "${ownCommand('run')}" runs the gateway in the foreground, for another supervisor or by hand`;
   }
   try {
     await new ServiceManager(scope).showManager(['Version']);

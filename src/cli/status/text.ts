@@ -1,6 +1,7 @@
 import { describeReaders } from '../../store/store-log.js';
 import { formatExactTimeSpan, formatTimeSpan } from '../../text/time-span.js';
 import { describeResult } from '../operate/failure.js';
+import { commandFor } from '../operate/find.js';
 import type { JournalLine } from '../operate/journal.js';
 import type { UnitState } from '../operate/unit.js';
 import { printable, type Style, type Terminal } from '../terminal.js';
@@ -101,7 +102,7 @@ function watchdogRow({ unit, gateway, at }: StatusReport): Row[] {
   return rows;
 }
 
-function workRow({ gateway }: StatusReport): Row[] {
+function workRow({ gateway, ...target }: StatusReport): Row[] {
   const work = gateway?.work ?? null;
   if (work === null) return [];
   const parts = [
@@ -110,7 +111,7 @@ function workRow({ gateway }: StatusReport): Row[] {
     `${work.queued} waiting`,
     `${work.replied + work.delivered} answered`,
     `${work.undelivered} to deliver`,
-    work.dead === 0 ? '0 failed' : `${work.dead} failed ("sd-gateway dead" lists them)`,
+    work.dead === 0 ? '0 failed' : `${work.dead} failed ("${commandFor('dead', target, false)}" lists them)`,
   ];
   return [['Work', parts.join(', ')]];
 }

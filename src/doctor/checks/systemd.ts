@@ -1,3 +1,4 @@
+import { ownCommand } from '../../text/own-command.js';
 import { type DoctorFacts, systemctl } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
 
@@ -15,7 +16,7 @@ export function checkManager({ manager, scope, user, gateway }: DoctorFacts): re
       say(
         'warning',
         'systemd is not the init system here, as in a container: no unit can run.',
-        mend('Run the gateway in the foreground: sd-gateway run'),
+        mend(`Run the gateway in the foreground: ${ownCommand('run')}`),
       ),
     ];
   }

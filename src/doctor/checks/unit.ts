@@ -187,7 +187,7 @@ function checkDrift(facts: DoctorFacts, { drift, name }: UnitFacts): Finding {
         'warning',
         'The unit differs from what this version of sd-gateway would write.',
         mend(
-          'See the difference with "sd-gateway install --dry-run", then:',
+          `See the difference with "${gatewayCommand(facts, 'install --dry-run')}", then:`,
           gatewayCommand(facts, 'install'),
         ),
       );

@@ -1,6 +1,7 @@
 import type { AgentSender } from '../../agents/agent.js';
 import { turnText } from '../../store/rules/ready-queue.js';
 import type { CollectedMessage, Turn } from '../../store/turns.js';
+import { ownCommand } from '../../text/own-command.js';
 
 /** The authors of a turn's messages, as they stand when it begins. */
 export interface TurnSenders {
@@ -23,7 +24,7 @@ export function plainSenders({ channel }: Pick<Turn, 'channel'>): TurnSenders {
 
 /** Why a turn isn't run whose author may no longer write. */
 export function notAllowedReason(sender: string | null, channel: string): string {
-  return `${JSON.stringify(sender)} may no longer write by the channel ${channel} (channels.${channel}.allow, "sd-gateway people list").`;
+  return `${JSON.stringify(sender)} may no longer write by the channel ${channel} (channels.${channel}.allow, "${ownCommand('people list')}").`;
 }
 
 /** Takes those messages out of a turn whose authors may no longer write. Null: its own message is one of them. */

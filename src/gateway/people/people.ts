@@ -18,6 +18,7 @@ import type { Log } from '../../log/log.js';
 import { itemsOfPages } from '../../store/pages.js';
 import { type StoredRecord, tableOf } from '../../store/records.js';
 import type { Store } from '../../store/store.js';
+import { ownCommand } from '../../text/own-command.js';
 import { newCode, writtenCode } from '../questions/question-record.js';
 
 export interface PeopleOptions {
@@ -164,7 +165,7 @@ export class People {
     });
     if (offer === 'new') {
       log.notice(
-        `The person ${JSON.stringify(id)} asks to write by the channel ${channel}, and was given a code. "sd-gateway people accept CODE" lets this person in.`,
+        `The person ${JSON.stringify(id)} asks to write by the channel ${channel}, and was given a code. "${ownCommand('people accept CODE')}" lets this person in.`,
         fields(channel),
       );
     }

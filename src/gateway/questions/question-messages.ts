@@ -7,6 +7,7 @@ import type { Log } from '../../log/log.js';
 import type { ReplyTarget } from '../../store/messages.js';
 import type { Turn } from '../../store/turns.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { ownCommand } from '../../text/own-command.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import { turnFields } from '../dispatch/policy.js';
 
@@ -40,7 +41,7 @@ export class QuestionMessages {
       if (failure === null) return;
       const { log, clock } = this.#options;
       if (waitMs === null || clock.now() + waitMs >= question.expiresAt) {
-        const text = `The channel ${replyTo.channel} could not put question ${question.code} to its people: ${failure}. Answer it with "sd-gateway approve ${question.code}".`;
+        const text = `The channel ${replyTo.channel} could not put question ${question.code} to its people: ${failure}. Answer it with "${ownCommand(`approve ${question.code}`)}".`;
         log.warning(text, turnFields(turn));
         return;
       }

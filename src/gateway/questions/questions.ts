@@ -4,6 +4,7 @@ import type { Log } from '../../log/log.js';
 import type { Page, PageRequest } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
+import { ownCommand } from '../../text/own-command.js';
 import { turnFields } from '../dispatch/policy.js';
 import {
   answerKey,
@@ -65,7 +66,7 @@ export class Questions implements QuestionActions {
       null,
     );
     log.notice(
-      `An agent asks for permission: ${title} (${kind}). Answer with "sd-gateway approve ${code}" or "sd-gateway deny ${code}".`,
+      `An agent asks for permission: ${title} (${kind}). Answer with "${ownCommand(`approve ${code}`)}" or "${ownCommand(`deny ${code}`)}".`,
       turnFields(turn),
     );
     onAsked(openQuestion(value), turn);

@@ -5,6 +5,7 @@ import { type FileLock, tryLock } from '../../linux/file-lock.js';
 import { processName } from '../../linux/process.js';
 import type { Log } from '../../log/log.js';
 import { serviceOf } from '../../systemd/evidence.js';
+import { ownCommand } from '../../text/own-command.js';
 import { RefusedStart } from './failed-start.js';
 
 export interface DirectoryLocksOptions {
@@ -71,7 +72,7 @@ function tryLockOf(what: string, path: string): FileLock {
     return tryLock(path);
   } catch (error) {
     if (!what.startsWith('database ') || !(error instanceof Error)) throw error;
-    error.message = `The ${what} (store.path) can't be used: ${error.message}. "sd-gateway check-config" says if the unit may write there`;
+    error.message = `The ${what} (store.path) can't be used: ${error.message}. "${ownCommand('check-config')}" says if the unit may write there`;
     throw error;
   }
 }

@@ -6,6 +6,7 @@ import { openStore } from '../../store/create-store.js';
 import type { ForgottenMessages, OpeningStore, Recovery } from '../../store/open-store.js';
 import type { StoreError } from '../../store/store-error.js';
 import { counted } from '../../text/counted.js';
+import { ownCommand } from '../../text/own-command.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import type { GatewayEvents } from '../events.js';
 import { endedByItself } from '../supervisor/last-words.js';
@@ -117,7 +118,7 @@ export function logRecovery(
   log.notice(`The last run left work behind: ${told.join(', ')}.`, { SD_GATEWAY_RESUMED: resumedTurns });
   for (const { messageId, session, kills, waitMs } of killedTurns.slice(0, mostTold)) {
     log.warning(
-      `The gateway was killed ${kills} times in a row while the message ${messageId} of the session "${session}" was run: it waits ${formatTimeSpan(waitMs)}. If its agent kills the gateway: sd-gateway cancel ${messageId}`,
+      `The gateway was killed ${kills} times in a row while the message ${messageId} of the session "${session}" was run: it waits ${formatTimeSpan(waitMs)}. If its agent kills the gateway: ${ownCommand(`cancel ${messageId}`)}`,
       { SD_GATEWAY_SESSION: session, SD_GATEWAY_MESSAGE: messageId },
     );
   }

@@ -145,7 +145,7 @@ it('keeps an agent’s words in their lines, and away from the terminal', () => 
       input_cut: true,
       options: [{ name: 'yes\r\u0007', effect: 'allow' }],
     },
-    '/',
+    (answer) => `/${answer}`,
   );
   expect(text).toBe(
     [
