@@ -16,7 +16,7 @@ async function askMatrix(questions: ChannelQuestions): Promise<ChannelAnswer | n
   const { asker, environment } = questions;
   const homeserver = await questions.checked(
     { option: 'homeserver', text: 'The homeserver of the account, such as https://matrix.example.org:' },
-    matrixKeys.homeserver,
+    matrixKeys().homeserver,
   );
   const token = await questions.token(name, {
     question: 'The access token of the account, which a login gives (docs/channels/matrix.md, step 2):',
