@@ -105,7 +105,7 @@ const line = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('reply'),
     text: z.string().optional(),
-    metadata: z.unknown(),
+    metadata: z.unknown().optional(),
   }),
   z.object({ type: z.literal('error'), text: z.string() }),
 ]);

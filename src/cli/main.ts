@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import type { ConfigurationError } from '../config/configuration-error.js';
-import { nameOwnGateway } from '../text/own-command.js';
 import { programVersion } from '../version.js';
 import { type CommandDescription, commandStatus } from './command.js';
 import { commandHelp, programHelp } from './docs/help.js';
+import { nameGivenGateway } from './given-gateway.js';
 import { errorLine, printable } from './terminal.js';
 import { findCommand, type ParsedCommand, parseCommand, UsageError } from './usage.js';
 
@@ -99,13 +99,6 @@ function print(text: string): void {
 /** A terminal may not know its width, and say 0. */
 function width(): number {
   return Math.min(process.stdout.columns || 80, 100);
-}
-
-/** So that what this process prints as the next step is about the same gateway. */
-function nameGivenGateway({ values, flags }: ParsedCommand): void {
-  const { instance = null, config = null, url = null } = values;
-  const scope = flags.has('system') ? 'system' : flags.has('user') ? 'user' : null;
-  nameOwnGateway({ scope, instance, config, url });
 }
 
 async function perform(command: CommandDescription, words: readonly string[]): Promise<number> {

@@ -2,6 +2,7 @@ import { isatty } from 'node:tty';
 import { ConfigurationError } from '../config/configuration-error.js';
 import { type StoreThread, useStoreThread } from '../store/sqlite/thread/store-thread.js';
 import { instanceOf } from './client/locate.js';
+import { nameGivenGateway } from './given-gateway.js';
 import { wantsColour } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
@@ -31,6 +32,7 @@ function instanceToRun(parsed: ParsedCommand): string | null {
  * @param storeThread one that was started before its time
  */
 export async function run(parsed: ParsedCommand, storeThread: StoreThread): Promise<never> {
+  nameGivenGateway(parsed);
   const instance = instanceToRun(parsed);
   useStoreThread(storeThread);
   const environment = { ...process.env };

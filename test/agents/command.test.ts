@@ -434,6 +434,8 @@ describe('text that comes while the command runs', () => {
       output: 'jsonl',
     }).events();
     expect(said.reply).toEqual({ text: 'all of it', metadata: { a: 1 } });
+    const bare = await js('console.log(\'{"type": "reply", "text": "done"}\')', { output: 'jsonl' }).events();
+    expect(bare.reply).toEqual({ text: 'done', metadata: {} });
   });
 
   test.each([
