@@ -88,6 +88,7 @@ export default defineConfig([
       'bundle/agent-probe': 'src/doctor/facts/agent-probe.ts',
       'bundle/compile': 'src/cli/compile.ts',
       'bundle/node-probe': 'src/doctor/facts/node-probe.ts',
+      'bundle/isolated-worker': 'src/channels/isolated/isolated-worker.ts',
       'bundle/integrity-probe': 'src/store/sqlite/integrity-probe.ts',
     },
     output: {

@@ -16,6 +16,8 @@ export interface ChannelProgramOptions {
   readonly command: readonly string[];
   /** Names of variables of the gateway that it gets beside PATH, HOME and LANG. */
   readonly env: readonly string[];
+  /** The words that name the program to a person. Default: the setting of a channel's command. */
+  readonly setting?: string;
   /** Takes what it writes to its standard output. Nothing more is read until the promise has resolved. */
   readonly take: (bytes: Buffer) => Promise<void>;
 }

@@ -46,5 +46,8 @@ export async function createChannel<Type extends ChannelType>(
   configuration: ConfigurationOf<Type> & { readonly type: Type },
   context: ChannelContext,
 ): Promise<Channel> {
-  return channelTypes[configuration.type](configuration, context);
+  const channel = await channelTypes[configuration.type](configuration, context);
+  if (!('isolated' in configuration && configuration.isolated)) return channel;
+  const { IsolatedChannel } = await import('./isolated/isolated-channel.js');
+  return new IsolatedChannel({ configuration, context, unstarted: channel });
 }

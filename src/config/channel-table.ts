@@ -52,6 +52,14 @@ export const commonChannelKeys = () => ({
   }),
 });
 
+/** The keys of the types whose code is the gateway's own. */
+export const ownCodeKeys = () => ({
+  isolated: z.boolean().default(false).register(z.globalRegistry, {
+    description:
+      'Run the channel in a process of its own, so that a fault, a leak or a crash of its code can’t hurt the gateway. It is started again after 1 s, 2 s, 4 s and so on up to 1 min.',
+  }),
+});
+
 const personIds = () => z.array(z.string().min(1)).default([]);
 
 /** The keys of channels that people write to. */
@@ -161,6 +169,7 @@ const webhook = () =>
       ...webhookKeys(),
       ...commonSecretKeys(),
       ...commonChannelKeys(),
+      ...ownCodeKeys(),
     })
     .superRefine(({ token_file, token_credential }, context) => {
       if (token_file !== null || token_credential !== null) return;
@@ -182,6 +191,7 @@ const telegram = () =>
       ...telegramKeys(),
       ...chatKeys(),
       ...commonChannelKeys(),
+      ...ownCodeKeys(),
     })
     .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
       message: 'must name the file with the token of the bot, or set token_credential',
@@ -199,6 +209,7 @@ const discord = () =>
       ...discordKeys(),
       ...chatKeys(),
       ...commonChannelKeys(),
+      ...ownCodeKeys(),
     })
     .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
       message: 'must name the file with the token of the bot, or set token_credential',
@@ -228,6 +239,7 @@ const matrix = () =>
         description: 'Ids of owners, of Matrix: such as "@ada:example.org".',
       }),
       ...commonChannelKeys(),
+      ...ownCodeKeys(),
     })
     .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
       message: 'must name the file with the access token of the account, or set token_credential',
@@ -245,6 +257,7 @@ const slack = () =>
       ...slackKeys(),
       ...chatKeys(),
       ...commonChannelKeys(),
+      ...ownCodeKeys(),
     })
     .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
       message: 'must name the file with the token of the bot, or set token_credential',
@@ -304,6 +317,7 @@ const email = () =>
         description: 'Take mails such as "/stop" as words for the gateway.',
       }),
       ...commonChannelKeys(),
+      ...ownCodeKeys(),
     })
     .refine(({ imap, lmtp }) => (imap === null) !== (lmtp === null), {
       message: 'must have one of imap and lmtp: the way by which mails come in',
@@ -357,4 +371,6 @@ export function peopleChannels(
 /** The keys of every type, for code that runs any of them. */
 export interface CommonChannelConfiguration {
   readonly required: boolean;
+  /** Absent: its type can't. */
+  readonly isolated?: boolean;
 }

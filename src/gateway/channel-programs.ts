@@ -54,7 +54,7 @@ export function channelHost(options: ChannelProgramsOptions): ChannelHost {
 
 async function start(
   options: ChannelProgramsOptions,
-  { command, env }: ChannelProgramOptions,
+  { command, env, setting }: ChannelProgramOptions,
 ): Promise<StartedProgram> {
   const { name, directory, agentDirectory, groups, environment, log, workingDirectory } = options;
   const home = join(directory, name);
@@ -69,7 +69,7 @@ async function start(
     killDelayMs,
     groups,
     memoryMax: null,
-    setting: options.setting ?? `channels.${name}.command`,
+    setting: setting ?? options.setting ?? `channels.${name}.command`,
   });
   for (const limit of [endBeforeGateway, (pid: number) => lowerOpenFilesLimit(pid, openFilesLimit)]) {
     try {

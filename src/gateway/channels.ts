@@ -178,7 +178,11 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
   readonly #clock: Clock;
   readonly #running = new Map<
     string,
-    { readonly channel: RunningChannel; readonly made: string; readonly required: boolean }
+    {
+      readonly channel: RunningChannel;
+      readonly made: string;
+      readonly common: CommonChannelConfiguration;
+    }
   >();
 
   constructor(options: ChannelsOptions<Configuration>) {
@@ -251,9 +255,10 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
   }
 
   facts(): readonly ChannelFacts[] {
-    return [...this.#running].map(([name, { channel, required }]) => ({
+    return [...this.#running].map(([name, { channel, common }]) => ({
       name,
-      required,
+      required: common.required,
+      ...(common.isolated === true && { isolated: true }),
       ...channel.health(),
     }));
   }
@@ -277,11 +282,7 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
       changed,
       clock: this.#clock,
     });
-    this.#running.set(name, {
-      channel,
-      made: JSON.stringify(configuration),
-      required: configuration.required,
-    });
+    this.#running.set(name, { channel, made: JSON.stringify(configuration), common: configuration });
     await after;
     return channel.start(isRetried);
   }

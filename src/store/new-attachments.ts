@@ -32,12 +32,12 @@ export type FileContent = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 /** Collects the files of one message or one reply in the store, within their limits. */
 export class NewAttachments {
   readonly #store: Pick<Store, 'putBlob' | 'removeBlob'>;
-  readonly #limits: AttachmentLimits;
+  readonly limits: AttachmentLimits;
   readonly #list: Attachment[] = [];
 
   constructor(store: Pick<Store, 'putBlob' | 'removeBlob'>, limits: AttachmentLimits) {
     this.#store = store;
-    this.#limits = limits;
+    this.limits = limits;
   }
 
   /** Files so far, in the order in which they were added. */
@@ -47,7 +47,7 @@ export class NewAttachments {
 
   /** Throws an AttachmentLimitError if there may be no further file. */
   checkCount(): void {
-    const { count } = this.#limits;
+    const { count } = this.limits;
     if (this.#list.length < count) return;
     throw new AttachmentLimitError(
       'count',
@@ -62,7 +62,7 @@ export class NewAttachments {
    */
   async add({ name, mediaType }: GivenFile, content: FileContent): Promise<Attachment> {
     this.checkCount();
-    const { fileBytes, totalBytes } = this.#limits;
+    const { fileBytes, totalBytes } = this.limits;
     const leftBytes = totalBytes - this.#list.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const blob = await this.#store.putBlob(content, Math.min(fileBytes, leftBytes));
     if (blob === null) {

@@ -1,11 +1,10 @@
 import type { CommandChannelConfiguration } from '../../config/channel-table.js';
 import { endsWithin } from '../../lifecycle/effects/waits.js';
 import { newId } from '../../store/ids.js';
-import { errorMessage } from '../../text/failure-text.js';
-import { backoffMs, channelBackoff, isStable } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
 import { KeptHealth } from '../kept-health.js';
+import { ProgramRestarts } from '../program-restarts.js';
 import { RemoteFiles } from '../remote-files.js';
 import { readChannelSecret } from '../secret.js';
 import { deletionOf } from '../stored-messages.js';
@@ -34,8 +33,7 @@ export class CommandChannel implements Channel {
   #link: ProgramLink | null = null;
   /** A program that is to be ready, or to have ended before that. */
   #opening: Promise<unknown> = Promise.resolve();
-  #failures = 0;
-  #cancelRestart = () => {};
+  readonly #restarts: ProgramRestarts;
   #state: 'open' | 'stopping' | 'closed' = 'open';
 
   constructor(configuration: CommandChannelConfiguration, context: ChannelContext) {
@@ -46,6 +44,12 @@ export class CommandChannel implements Channel {
     this.#inbox = new Inbox(context);
     this.#complaints = new Complaints(context);
     this.#health = new KeptHealth(context);
+    this.#restarts = new ProgramRestarts({
+      context,
+      health: this.#health,
+      isOpen: () => this.#isOpen(),
+      open: () => this.#open(),
+    });
     this.#inboundFiles = new RemoteFiles(context, new StoreRetries(context));
     this.#files = new HandedFiles(context.host.directory, (file) => context.openFile(file));
     this.replySender = new CommandSender({
@@ -65,7 +69,7 @@ export class CommandChannel implements Channel {
 
   stopAccepting(): void {
     if (this.#state === 'open') this.#state = 'stopping';
-    this.#cancelRestart();
+    this.#restarts.cancel();
     this.#link?.tell({ type: 'stop' });
   }
 
@@ -145,29 +149,13 @@ export class CommandChannel implements Channel {
     const readyAt = clock.now();
     void link.ended.then((how) => {
       this.#link = null;
-      if (isStable(clock.now() - readyAt)) this.#failures = 0;
-      this.#restart(`the program ${how}`);
+      this.#restarts.ended(readyAt, `the program ${how}`);
     });
   }
 
   /** It may have changed while something was awaited. */
   #isOpen(): boolean {
     return this.#state === 'open';
-  }
-
-  #restart(reason: string): void {
-    if (!this.#isOpen()) return;
-    const delayMs = backoffMs(channelBackoff, this.#failures);
-    this.#failures += 1;
-    const next = `started again in ${Math.round(delayMs / 100) / 10} s`;
-    if (this.#health.now.reason !== reason) {
-      this.#context.log.err(`The channel ${this.name} is down: ${reason}. It is ${next}.`);
-    }
-    this.#enter('down', reason);
-    this.#cancelRestart = this.#context.clock.after(delayMs, () => {
-      if (!this.#isOpen()) return;
-      this.#open().catch((error: unknown) => this.#restart(errorMessage(error)));
-    });
   }
 
   async #take(line: InboundLine, link: ProgramLink): Promise<void> {

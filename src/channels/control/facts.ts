@@ -54,6 +54,8 @@ export interface ChannelFacts {
   readonly name: string;
   /** True if the gateway is not ready without it. */
   readonly required: boolean;
+  /** True if it has a process of its own. Absent: it has none. */
+  readonly isolated?: boolean;
   /** "starting", "up", "down" or "closed". */
   readonly state: string;
   /** Beginning of the state, in milliseconds since the Unix epoch. */

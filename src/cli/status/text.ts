@@ -189,14 +189,16 @@ function heldAgentRows({ gateway, at }: StatusReport): Row[] {
 /** One row for those that are up, and one for each other. A gateway of an older version doesn’t tell. */
 function channelRows({ gateway, at }: StatusReport): Row[] {
   const channels = gateway?.channels ?? [];
-  const up = channels.filter(({ state }) => state === 'up').map(({ name }) => name);
+  const up = channels
+    .filter(({ state }) => state === 'up')
+    .map(({ name, isolated = false }) => (isolated ? `${name} (isolated)` : name));
   return [
     ...(up.length === 0 ? [] : [['Channels', `up: ${up.join(', ')}`] as const]),
     ...channels
       .filter(({ state }) => state !== 'up')
-      .map(({ name, state, since, reason }) => {
+      .map(({ name, isolated = false, state, since, reason }) => {
         const why = reason === null ? '' : `: ${reason}`;
-        const text = `"${name}" is ${state}, for ${formatTimeSpan(Math.max(0, at - since))} by now${why}`;
+        const text = `"${name}"${isolated ? ' (isolated)' : ''} is ${state}, for ${formatTimeSpan(Math.max(0, at - since))} by now${why}`;
         return ['Channel', text, state === 'down' ? 'red' : 'yellow'] as const;
       }),
   ];

@@ -20,16 +20,19 @@ export function checkChannels(facts: DoctorFacts): readonly Finding[] {
   if (channels.length === 0) return [say('not-applicable', 'The configuration has none')];
   const found = channels.flatMap((channel) => checkChannel(facts, channel) ?? []);
   if (found.length > 0) return found;
-  return [say('ok', `Up: ${channels.map(({ name }) => name).join(', ')}`)];
+  return [say('ok', `Up: ${channels.map(({ name, isolated }) => `${name}${placeOf(isolated)}`).join(', ')}`)];
 }
 
 /** Gives null if there is nothing to say of it. */
-function checkChannel(facts: DoctorFacts, { name, state, since, reason }: ChannelFacts): Finding | null {
+function checkChannel(
+  facts: DoctorFacts,
+  { name, isolated, state, since, reason }: ChannelFacts,
+): Finding | null {
   const say = findings('running', 'channels');
   const forMs = Math.max(0, facts.at - since);
   if (state === 'up' || (state === 'starting' && forMs < usualConnectMs)) return null;
   const why = reason === null ? '.' : `: ${reason}`;
-  const text = `The channel "${name}" is ${state}, for ${formatTimeSpan(forMs)} by now${why}`;
+  const text = `The channel "${name}"${placeOf(isolated)} is ${state}, for ${formatTimeSpan(forMs)} by now${why}`;
   const how = mend(
     state === 'down'
       ? 'Mend that; the gateway tries it again by itself. See its records:'
@@ -37,6 +40,11 @@ function checkChannel(facts: DoctorFacts, { name, state, since, reason }: Channe
     gatewayCommand(facts, 'logs --priority warning'),
   );
   return say(state === 'down' ? 'problem' : 'warning', text, how);
+}
+
+/** It is shown where messages come by, as its process can be looked at by itself. */
+function placeOf(isolated = false): string {
+  return isolated ? ' (isolated)' : '';
 }
 
 /** Checks that replies get to their receivers. */
