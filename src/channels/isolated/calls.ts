@@ -126,5 +126,5 @@ export type GatewayCalls = {
 };
 
 /** Longest line to the gateway, which holds a batch of messages, and to the channel's process, in bytes. */
-export const longestToGatewayBytes = 64 * 1024 ** 2;
+export const longestToGatewayBytes = 32 * 1024 ** 2;
 export const longestToChannelBytes = 512 * 1024 ** 2;

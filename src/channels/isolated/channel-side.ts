@@ -22,8 +22,8 @@ export class ChannelSide {
     this.#peer = new Peer({
       ...options,
       ours: this.#calls(),
-      onMistake: (_kind, text) => {
-        throw new Error(`The gateway has said what no channel knows: ${text}.`);
+      onMistake: (text) => {
+        throw new Error(`The gateway can't be understood: ${text}.`);
       },
     });
   }

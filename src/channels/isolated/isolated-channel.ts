@@ -1,6 +1,5 @@
 import type { ChannelConfiguration } from '../../config/channel-table.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
-import { Complaints } from '../complaints.js';
 import { KeptHealth } from '../kept-health.js';
 import { ProgramRestarts } from '../program-restarts.js';
 import type { ReplySender } from '../reply-sender.js';
@@ -24,8 +23,7 @@ export class IsolatedChannel implements Channel {
   readonly say?: (to: ChannelAddress, text: string) => Promise<void>;
   readonly #options: IsolatedChannelOptions;
   readonly #context: ChannelContext;
-  readonly #complaints: Complaints;
-  /** Of the process. While it runs, the channel in it tells its own. */
+  /** Tells how the process is. While that runs, the channel in it tells its own. */
   readonly #health: KeptHealth;
   readonly #restarts: ProgramRestarts;
   #told: ChannelHealth | null = null;
@@ -40,7 +38,6 @@ export class IsolatedChannel implements Channel {
     this.name = name;
     this.#options = options;
     this.#context = context;
-    this.#complaints = new Complaints(context);
     this.#health = new KeptHealth(context);
     this.#restarts = new ProgramRestarts({
       context,
@@ -96,8 +93,6 @@ export class IsolatedChannel implements Channel {
         this.#told = health;
         if (this.#link !== null) healthChanged();
       },
-      complain: (kind, text) =>
-        this.#complaints.note(kind, `The process of the channel ${this.name} made a mistake: ${text}.`),
     });
     this.#opening = opening.catch(() => undefined);
     const link = await opening;

@@ -1,6 +1,7 @@
+import { errorMessage } from '../../text/failure-text.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import { retryLater, withinLimit } from '../send-failures.js';
-import { PeerGoneError } from './peer.js';
+import { UnansweredError } from './peer.js';
 import type { ProcessLink } from './process-link.js';
 
 export interface IsolatedSenderOptions {
@@ -41,18 +42,11 @@ export function isolatedSender(options: IsolatedSenderOptions): ReplySender {
       reconcile: async (part, signal) => peer().call('reconcile', part, signal),
     }),
     ...(planner.preview !== undefined && {
-      preview: async (target, text, receipt, signal) => {
-        if (link() === null) return receipt;
-        return (
-          (await settled(clock, signal, peer().call('preview', { target, text, receipt }, signal))) ?? receipt
-        );
-      },
+      preview: async (target, text, receipt, signal) =>
+        peer().call('preview', { target, text, receipt }, signal),
     }),
     ...(planner.showTyping !== undefined && {
-      showTyping: async (target, signal) => {
-        if (link() === null) return;
-        await settled(clock, signal, peer().call('showTyping', target, signal));
-      },
+      showTyping: async (target, signal) => peer().call('showTyping', target, signal),
     }),
     ...(planner.ask !== undefined && {
       ask: async (target, question, signal) => peer().call('ask', { target, question }, signal),
@@ -77,9 +71,9 @@ async function send(
     const outcome = await settled(clock, signal, running.peer.call('send', part, signal));
     return outcome ?? { kind: 'aborted', inDoubt: true };
   } catch (error) {
-    const inDoubt = error instanceof PeerGoneError && error.wasGiven;
-    if (signal.aborted) return { kind: 'aborted', inDoubt };
-    return failed(error instanceof Error ? error.message : String(error), inDoubt);
+    // A sender never rejects: one that does has a fault, and may have sent it.
+    const inDoubt = !(error instanceof UnansweredError) || error.wasGiven;
+    return signal.aborted ? { kind: 'aborted', inDoubt } : failed(errorMessage(error), inDoubt);
   }
 }
 

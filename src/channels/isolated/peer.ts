@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { FileContent } from '../../store/new-attachments.js';
 import { ByteLines } from '../../text/byte-lines.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { errorOf, type Failure, failureOf } from './failure.js';
 import { borrowed, type LentPiece, LentStreams } from './lent-streams.js';
 
@@ -25,23 +26,21 @@ export interface PeerOptions<Ours extends Calls> {
   readonly longestGivenBytes: number;
   /** Calls of the other side that may be under way, and the bytes of their lines. Default: no bound. */
   readonly bounds?: { readonly calls: number; readonly bytes: number };
-  /** The other side breaks a rule, in words. */
-  readonly onMistake: (kind: string, text: string) => void;
-  /** The other side asks for more than `bounds` at once. */
-  readonly onFlood?: (text: string) => void;
+  /** The other side breaks a rule, and can't be relied on any more. `text` says how, and repeats nothing of it. */
+  readonly onMistake: (text: string) => void;
   /** Called before each answer goes out. */
   readonly beforeAnswer?: () => void;
 }
 
-/** The other process is gone: nobody answers. */
-export class PeerGoneError extends Error {
+/** There is no answer: the other process is gone, or the call can't be given to it. */
+export class UnansweredError extends Error {
   constructor(
     message: string,
-    /** True if the call was on its way. */
+    /** True if the call was on its way: nobody knows what came of it. */
     readonly wasGiven: boolean,
   ) {
     super(message);
-    this.name = 'PeerGoneError';
+    this.name = 'UnansweredError';
   }
 }
 
@@ -68,7 +67,7 @@ export class Peer<Ours extends Calls, Theirs extends Calls> {
   }
 
   /**
-   * Rejects with what the other side fails with, or a PeerGoneError.
+   * Rejects with what the other side fails with, or with an UnansweredError.
    *
    * @param signal is aborted on the other side as well, which goes on to answer
    */
@@ -81,7 +80,7 @@ export class Peer<Ours extends Calls, Theirs extends Calls> {
   }
 
   #ask(name: string, argument: unknown, signal?: AbortSignal): Promise<unknown> {
-    if (this.#goneFor !== null) return Promise.reject(new PeerGoneError(this.#goneFor, false));
+    if (this.#goneFor !== null) return Promise.reject(new UnansweredError(this.#goneFor, false));
     const number = ++this.#numbers;
     return new Promise((resolve, reject) => {
       const abort = () => this.#give({ aborts: number });
@@ -89,13 +88,13 @@ export class Peer<Ours extends Calls, Theirs extends Calls> {
         this.#waiting.delete(number);
         signal?.removeEventListener('abort', abort);
         if (failure === undefined) resolve(value);
-        else reject(this.#goneFor === null ? errorOf(failure) : new PeerGoneError(failure.message, true));
+        else reject(this.#goneFor === null ? errorOf(failure) : new UnansweredError(failure.message, true));
       });
       try {
         this.#give({ call: name, number, argument });
       } catch (error) {
         this.#waiting.delete(number);
-        reject(error);
+        reject(new UnansweredError(errorMessage(error), false));
         return;
       }
       if (signal?.aborted === true) abort();
@@ -124,7 +123,7 @@ export class Peer<Ours extends Calls, Theirs extends Calls> {
   take(bytes: Buffer): void {
     for (const line of this.#lines.push(bytes)) {
       if (line.text === null) {
-        this.#options.onMistake('long', `a line of ${line.sizeBytes} bytes`);
+        this.#options.onMistake(`it wrote a line of ${line.sizeBytes} bytes`);
       } else if (line.text.trim() !== '') this.#hear(line.text);
     }
   }
@@ -170,15 +169,15 @@ export class Peer<Ours extends Calls, Theirs extends Calls> {
       this.#waiting.get(frame.answers)?.(frame as Extract<Frame, { readonly answers: number }>);
     } else if (typeof frame?.aborts === 'number') {
       this.#underWay.get(frame.aborts)?.abort();
-    } else this.#options.onMistake('line', 'a line that says nothing');
+    } else this.#options.onMistake('it wrote a line that is no call and no answer');
   }
 
   #perform(name: string, number: number | null, argument: unknown, sizeBytes: number): void {
-    const { bounds, onFlood } = this.#options;
+    const { bounds, onMistake } = this.#options;
     this.#heldBytes += sizeBytes;
     if (bounds !== undefined && (this.#works.size >= bounds.calls || this.#heldBytes > bounds.bytes)) {
       this.#heldBytes -= sizeBytes;
-      onFlood?.(`${this.#works.size + 1} calls at once`);
+      onMistake(`it asked for ${this.#works.size + 1} things at once`);
       return;
     }
     const abort = new AbortController();
@@ -198,7 +197,8 @@ export class Peer<Ours extends Calls, Theirs extends Calls> {
       const value = await this.#invoke(name, argument, signal);
       frame = { answers: number ?? 0, value: value ?? null };
     } catch (error) {
-      if (number === null) this.#options.onMistake(name, `"${name}" failed: ${failureOf(error).message}`);
+      if (number === null)
+        this.#options.onMistake(`it told of something that is not so: ${failureOf(error).message}`);
       frame = { answers: number ?? 0, failure: failureOf(error) };
     }
     if (number === null) return;

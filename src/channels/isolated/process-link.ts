@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { ChannelConfiguration } from '../../config/channel-table.js';
+import { endsWithin } from '../../lifecycle/effects/waits.js';
 import { programVersion } from '../../version.js';
 import type { ChannelContext, ChannelHealth } from '../channel.js';
 import type { ChannelProgram } from '../channel-program.js';
@@ -12,7 +13,7 @@ import {
   longestToGatewayBytes,
 } from './calls.js';
 import { GatewaySide } from './gateway-calls.js';
-import { Peer, PeerGoneError } from './peer.js';
+import { Peer, UnansweredError } from './peer.js';
 
 /** Longest wait for the start of the channel, which asks its platform who it is, in milliseconds. */
 const startTimeoutMs = 90_000;
@@ -21,6 +22,8 @@ const pingIntervalMs = 20_000;
 const pingTimeoutMs = 20_000;
 /** Time that the process has to end by itself once its input has, in milliseconds. */
 const gentleEndMs = 500;
+/** Longest wait for what the process had begun, which a store that hangs may hold up, in milliseconds. */
+const settleTimeoutMs = 5_000;
 /** Bytes that may wait for the process to read them. */
 const mostUnreadBytes = 64 * 1024 ** 2;
 /** A channel that leaks is ended at this size of its heap, in MiB. */
@@ -43,8 +46,6 @@ export interface ProcessLinkOptions {
   readonly configuration: ChannelConfiguration;
   /** The channel tells of its health. */
   readonly health: (health: ChannelHealth) => void;
-  /** The process has said what it should not, in words that don't repeat it. */
-  readonly complain: (kind: string, text: string) => void;
 }
 
 /** One run of a channel's process. */
@@ -56,7 +57,7 @@ export class ProcessLink {
   #facts: string;
   #failure: string | null = null;
   #cancelPing = () => {};
-  /** Resolves with the reason when nothing of the process runs any more, and all that it had begun has ended. */
+  /** Resolves with the reason when nothing of the process runs any more, and what it had begun has ended. */
   readonly ended: Promise<string>;
 
   private constructor(options: ProcessLinkOptions, program: ChannelProgram) {
@@ -75,8 +76,7 @@ export class ProcessLink {
       longestTakenBytes: longestToGatewayBytes,
       longestGivenBytes: longestToChannelBytes,
       bounds,
-      onMistake: options.complain,
-      onFlood: (text) => this.fail(`was ended, as it asked for too much: ${text}`),
+      onMistake: (text) => this.fail(`was ended, as ${text}`),
       beforeAnswer: () => this.#tellFacts(),
     });
     this.#facts = JSON.stringify(factsOf(options.context));
@@ -154,7 +154,7 @@ export class ProcessLink {
     } catch (error) {
       this.#program.end(gentleEndMs);
       const how = await this.ended;
-      throw error instanceof PeerGoneError ? new Error(`its process ${how}`) : error;
+      throw error instanceof UnansweredError ? new Error(`its process ${how}`) : error;
     } finally {
       cancel();
       signal.removeEventListener('abort', abort);
@@ -167,7 +167,7 @@ export class ProcessLink {
     this.#cancelPing();
     this.peer.end(`the process of the channel ${reason}`);
     // A message that it gave may get to the disk still: the next process is to find the position behind it.
-    await this.peer.idle();
+    await endsWithin(this.#options.context.clock, settleTimeoutMs, this.peer.idle());
     await this.#side.end();
     return reason;
   }
@@ -208,7 +208,7 @@ export class ProcessLink {
     try {
       return await this.peer.call('hook', { headers, body: this.peer.lend([body]), client });
     } catch (error) {
-      if (!(error instanceof PeerGoneError)) throw error;
+      if (!(error instanceof UnansweredError)) throw error;
       return { outcome: 'unavailable', detail: 'The channel is started again.' };
     }
   }

@@ -10,6 +10,7 @@ import { channelHost } from '../../../src/gateway/channel-programs.js';
 import { systemClock } from '../../../src/lifecycle/effects/clock.js';
 import type { Delivery } from '../../../src/store/deliveries.js';
 import type { Store } from '../../../src/store/store.js';
+import { Occurrences } from '../../gateway/dispatch/fixture.js';
 import { ChannelBench, channelTable } from '../../support/channel-bench.js';
 import { type ReceptionChanges, receptionFor } from '../../support/reception.js';
 
@@ -19,7 +20,8 @@ type Table = Readonly<Record<string, unknown>> & { readonly type: ChannelConfigu
 export class IsolatedScene extends ChannelBench {
   readonly directory = mkdtempSync(join(tmpdir(), 'sd-gateway-isolated-'));
   readonly hooks = new Hooks();
-  readonly said: string[] = [];
+  /** Each message that is on disk. */
+  readonly stored = new Occurrences<string>();
   publicUrl: string | null = 'https://gateway.example';
   attachmentLimits = { count: 2, fileBytes: 1_000_000, totalBytes: 1_500_000 };
   /** Called with each batch before it is stored. */
@@ -35,8 +37,8 @@ export class IsolatedScene extends ChannelBench {
   }
 
   /** Writes a secret; gives the file. */
-  secret(text: string): string {
-    const file = join(this.directory, 'secret');
+  secret(text: string, name = 'secret'): string {
+    const file = join(this.directory, name);
     writeFileSync(file, `${text}\n`, { mode: 0o600 });
     return file;
   }
@@ -65,11 +67,15 @@ export class IsolatedScene extends ChannelBench {
     });
     const accept: ChannelContext['accept'] = async (messages, checkpoint) => {
       await this.beforeAccept();
-      return context.accept(messages, checkpoint);
+      const outcomes = await context.accept(messages, checkpoint);
+      for (const { text } of messages) this.stored.add(text);
+      return outcomes;
     };
     const receive: ChannelContext['receive'] = async (received, checkpoint) => {
       await this.beforeAccept();
-      return context.receive(received, checkpoint);
+      const outcomes = await context.receive(received, checkpoint);
+      for (const { text } of received) this.stored.add(text);
+      return outcomes;
     };
     const channel = await createChannel(configuration, { ...context, accept, receive, clock: systemClock });
     this.#ends.set(channel, end);

@@ -89,7 +89,9 @@ describe('a bot in a process of its own', () => {
     expect(message?.attachments).toMatchObject([{ name: 'a.bin', sizeBytes: content.length }]);
     const [file] = message?.attachments ?? [];
     if (file === undefined) throw new Error('There is no file.');
-    expect(await scene.sent({ replyText: '', replyAttachments: [file] })).toMatchObject({ kind: 'delivered' });
+    expect(await scene.sent({ replyText: '', replyAttachments: [file] })).toMatchObject({
+      kind: 'delivered',
+    });
     scene.attachmentLimits = { count: 2, fileBytes: 1_000, totalBytes: 2_000 };
     telegram.says('between');
     await confirmed();
