@@ -238,6 +238,13 @@ agent = "default"
       ],
     ],
     [
+      '[channels.irc]\ntype = "command"\ncommand = ["/bin/irc"]\nisolated = true',
+      {},
+      [
+        'sd-gateway.toml:4:1: "isolated" is no key of this type of [channels.irc]: it needs channels.irc.type = "webhook" or "telegram" or "email" or "slack" or "discord" or "matrix"',
+      ],
+    ],
+    [
       '[agent]\ntype = "echo"',
       { SD_GATEWAY_AGENT_COMMAND: '/bin/cat' },
       [

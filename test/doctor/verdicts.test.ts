@@ -204,7 +204,10 @@ describe('verdicts', () => {
     const found = examine({
       ...healthy,
       gateway: told({
-        channels: [{ ...channel('down', 90_000), reason: 'it can’t be started' }],
+        channels: [
+          { ...channel('down', 90_000), reason: 'it can’t be started' },
+          { ...channel('down', 90_000), name: 'tg', isolated: true, reason: 'its process was killed' },
+        ],
         waitingHosts: [{ ...waitingHost('open'), origin: 'toy:ada' }],
         retriedReplies: [retriedReplies(19), { ...retriedReplies(4), origin: 'toy:bob' }],
       }),
@@ -212,6 +215,7 @@ describe('verdicts', () => {
     const texts = found.filter(({ verdict }) => verdict === 'problem').map(({ text }) => text);
     expect(texts).toEqual([
       'The channel "toy-down" is down, for 1min 30s by now: it can’t be started',
+      'The channel "tg" (isolated) is down, for 1min 30s by now: its process was killed',
       '19 attempts to deliver to toy:ada failed in a row, and its replies wait, the next try in 5s: the program gave no answer within 1 min',
       '23 replies to toy:bob can’t be delivered for 1min by now, after up to 4 attempts: the program gave no answer within 1 min',
     ]);

@@ -8,6 +8,7 @@ import { ManualClock } from './dispatch/fixture.js';
 
 interface Table {
   readonly required: boolean;
+  readonly isolated?: boolean;
   readonly flag?: number;
 }
 
@@ -202,6 +203,10 @@ describe('channels', () => {
     expect(calls.toSorted()).toEqual(['close changed', 'close gone', 'start added', 'start changed']);
     expect(calls.indexOf('close changed')).toBeLessThan(calls.indexOf('start changed'));
     expect(channels.facts().map(({ name }) => name)).toEqual(['same', 'changed', 'added']);
+    channels.configure({ same: { ...optional, isolated: true }, changed: { ...optional, flag: 1 } });
+    await bench.settled();
+    expect(calls.slice(4).toSorted()).toEqual(['close added', 'close same', 'start same']);
+    expect(channels.facts().map(({ isolated }) => isolated)).toEqual([undefined, true]);
   });
 
   test('one that throws wherever it can ends nothing', async () => {

@@ -24,10 +24,15 @@ describeOnMachine('channels under systemd', (machine) => {
     ]);
     const service = ['User=daemon', 'Restart=always', 'RestartSec=10ms'];
     const gateway = await GatewayUnit.install(machine(), { name: 'channels', service });
-    await machine().writeFile(
-      gateway.configurationFile,
-      platforms.map(({ kind, table }) => `[channels.${kind}]\n${table}required = true\n`).join(''),
-    );
+    /** @param ofOwn keys of the channel whose code is the gateway's own */
+    const configure = (ofOwn: string) =>
+      machine().writeFile(
+        gateway.configurationFile,
+        platforms
+          .map(({ kind, table }) => [kind, `${table}required = true\n${kind === 'lmtp' ? ofOwn : ''}`])
+          .map(([kind, table]) => `[channels.${kind}]\n${table}`)
+          .join(''),
+      );
     const chats = platforms.flatMap((platform) =>
       platform.sessions.map((session) => ({ platform, session, written: [] as string[] })),
     );
@@ -44,10 +49,17 @@ describeOnMachine('channels under systemd', (machine) => {
       while (!chats.every(isAnswered)) await pause(20);
     };
 
+    const survives = async (happen: () => Promise<unknown>) => {
+      for (let left = underWay; left > 0; left -= 1) write();
+      await happen();
+      write();
+      await answered();
+    };
+    await configure('');
     await gateway.succeed('start');
     write();
     await answered();
-    for (const happen of [
+    const happenings = [
       async () => {
         await gateway.succeed('stop');
         expect(await gateway.result()).toMatchObject({ ActiveState: 'inactive', Result: 'success' });
@@ -56,12 +68,17 @@ describeOnMachine('channels under systemd', (machine) => {
       },
       () => gateway.succeed('restart'),
       () => gateway.kill('KILL'),
-    ]) {
-      for (let left = underWay; left > 0; left -= 1) write();
-      await happen();
-      write();
-      await answered();
-    }
+    ];
+    for (const happen of happenings) await survives(happen);
+    await configure('isolated = true\n');
+    await survives(() => gateway.succeed('reload'));
+    const killProcess = async () => {
+      const [pid] = (await gateway.messages())
+        .flatMap((message) => /lmtp runs in a process of its own \(PID (\d+)\)/.exec(message)?.[1] ?? [])
+        .slice(-1);
+      await machine().check(['kill', '-KILL', pid ?? 'none']);
+    };
+    for (const happen of [killProcess, ...happenings, killProcess]) await survives(happen);
     // systemd counts anew after a stop.
     expect(await gateway.result()).toMatchObject({ Result: 'success', NRestarts: '1' });
     await gateway.succeed('stop');

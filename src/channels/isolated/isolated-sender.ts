@@ -24,7 +24,7 @@ const abortTimeoutMs = 2_000;
 
 /** Has replies sent by the process of a channel. */
 export function isolatedSender(options: IsolatedSenderOptions): ReplySender {
-  const { planner, link, clock } = options;
+  const { planner, link } = options;
   const peer = () => {
     const running = link();
     if (running === null) throw new Error('the process of the channel does not run');

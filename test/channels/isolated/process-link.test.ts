@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ChannelContext } from '../../../src/channels/channel.js';
 import { createChannel } from '../../../src/channels/create-channel.js';
+import { ChannelSide } from '../../../src/channels/isolated/channel-side.js';
 import type { IsolatedChannel } from '../../../src/channels/isolated/isolated-channel.js';
 import type { Store } from '../../../src/store/store.js';
 import { StoreError } from '../../../src/store/store-error.js';
@@ -258,4 +259,22 @@ test('a failure of the store keeps its kind; records of others are out of reach'
     await program.say({ call: name, number: number + 2, argument });
     expect(await answer(program, number + 2)).toMatchObject({ failure: { kind: 'other' } });
   }
+});
+
+test('a process of another version, as after an upgrade, does not start, and says what to do', async () => {
+  const written: string[] = [];
+  const side = new ChannelSide({
+    write: (line) => void written.push(line),
+    longestTakenBytes: 1_000_000,
+    longestGivenBytes: 1_000_000,
+  });
+  side.take(Buffer.from(`${JSON.stringify({ call: 'start', number: 1, argument: { version: '0.0.1' } })}\n`));
+  await expect
+    .poll(() => written.map((line) => JSON.parse(line)))
+    .toMatchObject([
+      {
+        answers: 1,
+        failure: { message: expect.stringMatching(/the gateway that runs is 0\.0\.1: restart it$/) },
+      },
+    ]);
 });

@@ -151,11 +151,14 @@ describe('the screen', () => {
   it('names the channels, and says of each that is not up why and since when', () => {
     const channels = [
       { name: 'irc', required: false, state: 'up', since: now, reason: null },
+      { name: 'team', required: false, isolated: true, state: 'up', since: now, reason: null },
+      { name: 'bot', required: false, isolated: true, state: 'down', since: now, reason: 'it was killed' },
       { name: 'tg', required: true, state: 'down', since: now - 120_000, reason: 'no route to host' },
       { name: 'mail', required: false, state: 'starting', since: now, reason: null },
     ];
     const shown = show({ gateway: gateway({ channels }) }, 300);
-    expect(shown).toMatch(/Channels:? +up: irc/);
+    expect(shown).toMatch(/Channels:? +up: irc, team \(isolated\)/);
+    expect(shown).toMatch(/"bot" \(isolated\) is down, for 0s by now: it was killed/);
     expect(shown).toMatch(/"tg" is down, for 2 ?min by now: no route to host/);
     expect(shown).toMatch(/"mail" is starting, for 0s by now/);
   });
