@@ -16,6 +16,7 @@ export interface ProgramRestartsOptions {
 export class ProgramRestarts {
   readonly #options: ProgramRestartsOptions;
   #failures = 0;
+  #delayMs = 0;
   #cancel = () => {};
 
   constructor(options: ProgramRestartsOptions) {
@@ -28,6 +29,11 @@ export class ProgramRestarts {
     this.#again(reason);
   }
 
+  /** The wait before the last start, or before the one that is to come, in milliseconds. */
+  get delayMs(): number {
+    return this.#delayMs;
+  }
+
   cancel(): void {
     this.#cancel();
   }
@@ -36,6 +42,7 @@ export class ProgramRestarts {
     const { context, health, isOpen, open } = this.#options;
     if (!isOpen()) return;
     const delayMs = backoffMs(channelBackoff, this.#failures);
+    this.#delayMs = delayMs;
     this.#failures += 1;
     const next = `started again in ${Math.round(delayMs / 100) / 10} s`;
     if (health.now.reason !== reason) {

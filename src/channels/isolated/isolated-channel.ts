@@ -1,10 +1,14 @@
 import type { ChannelConfiguration } from '../../config/channel-table.js';
+import { pause } from '../../lifecycle/effects/waits.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { KeptHealth } from '../kept-health.js';
 import { ProgramRestarts } from '../program-restarts.js';
 import type { ReplySender } from '../reply-sender.js';
 import { isolatedSender } from './isolated-sender.js';
 import { ProcessLink } from './process-link.js';
+
+/** A reply waits so long for a process that is started again, which is no failure of its own. In milliseconds. */
+const soonMs = 5_000;
 
 export interface IsolatedChannelOptions {
   readonly configuration: ChannelConfiguration;
@@ -27,6 +31,8 @@ export class IsolatedChannel implements Channel {
   readonly #health: KeptHealth;
   readonly #restarts: ProgramRestarts;
   #told: ChannelHealth | null = null;
+  /** Aborted once a process is ready. */
+  #ready = new AbortController();
   #link: ProcessLink | null = null;
   /** A process that is to be ready, or to have ended before that. */
   #opening: Promise<unknown> = Promise.resolve();
@@ -48,7 +54,10 @@ export class IsolatedChannel implements Channel {
     const { replySender: planner } = unstarted;
     if (planner !== undefined) {
       const retryForMs = 'retry_for' in configuration ? configuration.retry_for : 0;
-      this.replySender = isolatedSender({ name, planner, link: () => this.#link, retryForMs, clock });
+      const awaitLink = (signal: AbortSignal) => this.#awaitLink(signal);
+      this.replySender = isolatedSender({
+        ...{ name, planner, link: () => this.#running, awaitLink, retryForMs, clock },
+      });
     }
     if (unstarted.say !== undefined) this.say = (to, text) => this.#say(to, text);
   }
@@ -77,7 +86,7 @@ export class IsolatedChannel implements Channel {
   }
 
   async #say(to: ChannelAddress, text: string): Promise<void> {
-    const link = this.#link;
+    const link = this.#running;
     if (link === null) throw new Error('the process of the channel does not run');
     await link.peer.call('say', { to, text });
   }
@@ -97,6 +106,7 @@ export class IsolatedChannel implements Channel {
     this.#opening = opening.catch(() => undefined);
     const link = await opening;
     this.#link = link;
+    this.#ready.abort();
     if (!this.#isOpen()) link.peer.tell('stopAccepting', null);
     log.info(`The channel ${this.name} runs in a process of its own (PID ${link.pid}).`);
     this.#health.enter('up');
@@ -104,8 +114,26 @@ export class IsolatedChannel implements Channel {
     const readyAt = clock.now();
     void link.ended.then((how) => {
       this.#link = null;
+      this.#ready = new AbortController();
       this.#restarts.ended(readyAt, `its process ${how}`);
     });
+  }
+
+  /** Null: none runs. One that has ended may have left something under way. */
+  get #running(): ProcessLink | null {
+    return this.#link?.peer.goneFor === null ? this.#link : null;
+  }
+
+  /** The process that runs, or that does so soon. Null: none does. */
+  async #awaitLink(signal: AbortSignal): Promise<ProcessLink | null> {
+    const isSoon = this.#isOpen() && this.#restarts.delayMs < soonMs;
+    if (this.#running === null && isSoon) {
+      await pause(
+        { clock: this.#context.clock, signal: AbortSignal.any([signal, this.#ready.signal]) },
+        soonMs,
+      );
+    }
+    return this.#running;
   }
 
   /** It may have changed while something was awaited. */

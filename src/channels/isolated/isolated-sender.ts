@@ -11,6 +11,8 @@ export interface IsolatedSenderOptions {
   readonly planner: ReplySender;
   /** The process that runs; null: none does. */
   readonly link: () => ProcessLink | null;
+  /** Waits for one that is started. */
+  readonly awaitLink: (signal: AbortSignal) => Promise<ProcessLink | null>;
   /** Time for which a reply is tried again, in milliseconds. */
   readonly retryForMs: number;
   readonly clock: {
@@ -60,13 +62,13 @@ async function send(
   part: ReplyPart,
   signal: AbortSignal,
 ): Promise<SendOutcome> {
-  const { name: channel, link, retryForMs, clock } = options;
+  const { name: channel, awaitLink, retryForMs, clock } = options;
   const { dueSince } = part.delivery;
   const failed = (reason: string, inDoubt: boolean) =>
     withinLimit(retryLater(reason, { inDoubt }), { channel, retryForMs, dueSince, now: clock.now() });
-  const running = link();
-  if (running === null) return failed('the process of the channel does not run', false);
+  const running = await awaitLink(signal);
   if (signal.aborted) return { kind: 'aborted', inDoubt: false };
+  if (running === null) return failed('the process of the channel does not run', false);
   try {
     const outcome = await settled(clock, signal, running.peer.call('send', part, signal));
     return outcome ?? { kind: 'aborted', inDoubt: true };

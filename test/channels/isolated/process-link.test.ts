@@ -3,6 +3,7 @@ import type { ChannelContext } from '../../../src/channels/channel.js';
 import { createChannel } from '../../../src/channels/create-channel.js';
 import { ChannelSide } from '../../../src/channels/isolated/channel-side.js';
 import type { IsolatedChannel } from '../../../src/channels/isolated/isolated-channel.js';
+import type { Delivery } from '../../../src/store/deliveries.js';
 import type { Store } from '../../../src/store/store.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import { programVersion } from '../../../src/version.js';
@@ -213,6 +214,15 @@ test('the waits between starts double', async () => {
     await bench.healths.until((all) => all.filter((each) => each === 'up: null').length > index + 1);
     host.programs.at(-1)?.die(`exited with status ${index}`);
   }
+  await bench.healths.until((all) => all.filter((each) => each.startsWith('down')).length > 3);
+  // The next start is 8 s away: a reply is tried again, and holds up no other.
+  const delivery = { target: { address: '42' }, dueSince: bench.clock.now() } as Delivery;
+  const part = { delivery, number: 1, text: 'hello' };
+  expect(await channel.replySender?.send(part, end.signal)).toMatchObject({
+    kind: 'retry',
+    inDoubt: false,
+    reason: 'the process of the channel does not run',
+  });
 });
 
 test('what a process has claimed or stored, and not used, is free once it is gone', async () => {

@@ -131,13 +131,14 @@ describe('a process that is killed', () => {
     await confirmed();
     scene.kill();
     await scene.healths.until((all) => all.some((each) => each.startsWith('down: its process was killed')));
-    expect(await scene.sent()).toMatchObject({ kind: 'retry', inDoubt: false });
+    const waits = scene.sent({ replyText: 'it waited' });
     await expect(scene.channel.say?.({ address: '42' }, 'no')).rejects.toThrow('does not run');
     telegram.says('two');
     await scene.run(2);
     await confirmed();
     expect(await scene.texts()).toEqual(['one queued', 'two queued']);
-    expect(await scene.sent()).toMatchObject({ kind: 'delivered' });
+    expect(await waits).toMatchObject({ kind: 'delivered' });
+    expect(telegram.texts).toEqual(['it waited']);
     await scene.healths.until((all) => all.at(-1) === 'up: null');
   });
 
