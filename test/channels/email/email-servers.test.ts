@@ -19,7 +19,7 @@ const channel = (name: string, keys: object) => {
     type: 'email',
     address: `${name}@${domain}`,
     authserv_id: authservId,
-    smtp: `smtps://127.0.0.1:${servers.smtpsPort}`,
+    smtp: `smtps://127.0.0.1:${servers.ports.smtps}`,
     ca_file: servers.certificate,
     allow: [`ada@${domain}`],
     ...keys,
@@ -42,7 +42,7 @@ interface Mail {
 /** Gives a mail to Postfix, as another server of the world does. */
 async function post(mail: Mail): Promise<void> {
   const { from = `ada@${domain}`, to = `agent@${domain}`, sender = from, attachments = [], ...rest } = mail;
-  const transport = createTransport({ host: '127.0.0.1', port: servers.smtpPort, ignoreTLS: true });
+  const transport = createTransport({ host: '127.0.0.1', port: servers.ports.smtp, ignoreTLS: true });
   await transport.sendMail({
     from,
     to,
@@ -54,7 +54,7 @@ async function post(mail: Mail): Promise<void> {
 
 /** The mails in a mailbox, in the order of their arrival. */
 function mails(user: string): readonly string[] {
-  const box = join(folder, 'mail', `${user}@${domain}`);
+  const box = servers.mailbox(user);
   const all = ['new', 'cur'].flatMap((name) => {
     try {
       return readdirSync(join(box, name)).map((file) => join(box, name, file));
@@ -89,7 +89,7 @@ beforeAll(async () => {
     join(place.directory, 'etc/sd-gateway.toml'),
     [
       channel('agent', {
-        imap: `imaps://agent%40${domain}@127.0.0.1:${servers.imapsPort}`,
+        imap: `imaps://agent%40${domain}@127.0.0.1:${servers.ports.imaps}`,
         token_file: secret,
         display_name: 'Agent Ünit',
         check_interval: '2s',

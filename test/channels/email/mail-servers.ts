@@ -1,38 +1,31 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { mayMakeNamespaces, Namespace } from '../../support/namespace.js';
 
 const postfix = process.env['POSTFIX'] ?? '/usr/sbin/postfix';
 const dovecot = process.env['DOVECOT'] ?? '/usr/sbin/dovecot';
 
 /** They start as root alone. */
-export const hasMailServers = existsSync(postfix) && existsSync(dovecot) && process.getuid?.() === 0;
+export const hasMailServers = existsSync(postfix) && existsSync(dovecot) && mayMakeNamespaces();
 
 /** The domain of the mailboxes, and the server's name in Authentication-Results. */
 export const domain = 'example.test';
 export const authservId = 'mx.example.test';
 export const password = 'sésame-open';
 
-/** Ports of the loopback that nobody has now. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await new Promise((resolve) => server.once('listening', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
+/** Ports of the servers, in their network. */
+export const ports = { smtp: 25, imap: 143, smtps: 465, imaps: 993 } as const;
+
+/** Room for the queue, and for the mailboxes: it can be filled. */
+const roomMebibytes = 24;
 
 /** Resolves once somebody listens there. */
-async function listening(address: { readonly port: number } | { readonly path: string }): Promise<void> {
+async function listening(path: string): Promise<void> {
   for (;;) {
-    const socket = connect({ host: '127.0.0.1', ...address });
+    const socket = connect(path);
     const isOpen = await new Promise<boolean>((resolve) => {
       socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     });
@@ -69,31 +62,47 @@ function descendants(pid: number): readonly number[] {
   return (text === '' ? [] : text.split(' ').map(Number)).flatMap((each) => [each, ...descendants(each)]);
 }
 
-/** Postfix and Dovecot in a folder of their own, with ports of the loopback. */
+type ServerName = 'postfix' | 'dovecot';
+
+/** Postfix and Dovecot in a folder and a network of their own. */
 export class MailServers {
   readonly folder: string;
   readonly #running = new Map<string, ChildProcess>();
-  #ports: readonly number[] = [];
+  #namespace: Namespace | null = null;
+  #ports: Readonly<Record<keyof typeof ports, number>> = { smtp: 0, imap: 0, smtps: 0, imaps: 0 };
 
   constructor(folder: string) {
     this.folder = folder;
   }
 
-  get smtpPort(): number {
-    return this.#ports[0] ?? 0;
+  get namespace(): Namespace {
+    if (this.#namespace === null) throw new Error('The mail servers have not been started.');
+    return this.#namespace;
   }
 
-  get smtpsPort(): number {
-    return this.#ports[1] ?? 0;
+  /** Ports outside that lead to those of the servers. */
+  get ports(): Readonly<Record<keyof typeof ports, number>> {
+    return this.#ports;
   }
 
-  get imapsPort(): number {
-    return this.#ports[2] ?? 0;
+  /** The file system of the mailboxes, and that of the queue, in the namespace. */
+  get disks() {
+    return { dovecot: join(this.folder, 'mail'), postfix: join(this.folder, 'queue') } as const;
+  }
+
+  /** The mailbox, as it is seen from outside. */
+  mailbox(user: string): string {
+    return this.namespace.path(join(this.disks.dovecot, `${user}@${domain}`));
   }
 
   /** The certificate that both have, which is its own authority. */
   get certificate(): string {
     return join(this.folder, 'cert.pem');
+  }
+
+  /** The socket at which Dovecot takes mails. */
+  get dovecotLmtp(): string {
+    return join(this.folder, 'run/lmtp');
   }
 
   /** A directory in which Postfix may use each socket. */
@@ -102,7 +111,11 @@ export class MailServers {
   }
 
   async start(): Promise<void> {
-    this.#ports = await freePorts(3);
+    const namespace = await Namespace.open();
+    this.#namespace = namespace;
+    for (const disk of Object.values(this.disks)) namespace.mount(disk, roomMebibytes);
+    const leads = Object.entries(ports).map(async ([name, port]) => [name, await namespace.portTo(port)]);
+    this.#ports = Object.fromEntries(await Promise.all(leads)) as typeof this.ports;
     // Both read files as the users that they become.
     chmodSync(this.folder, 0o755);
     execFileSync(
@@ -119,23 +132,36 @@ export class MailServers {
 
   async startDovecot(): Promise<void> {
     const config = join(this.folder, 'dovecot.conf');
-    this.#running.set('dovecot', spawn(dovecot, ['-F', '-c', config], { stdio: 'ignore' }));
+    this.#running.set('dovecot', this.namespace.spawn([dovecot, '-F', '-c', config]));
     await Promise.all([
-      listening({ port: this.imapsPort }),
-      listening({ path: join(this.folder, 'run/lmtp') }),
+      this.namespace.listening(ports.imap),
+      this.namespace.listening(ports.imaps),
+      listening(this.dovecotLmtp),
     ]);
   }
 
   async startPostfix(): Promise<void> {
     const config = join(this.folder, 'postfix');
-    this.#running.set('postfix', spawn(postfix, ['-c', config, 'start-fg'], { stdio: 'ignore' }));
-    await Promise.all([listening({ port: this.smtpPort }), listening({ port: this.smtpsPort })]);
+    this.#running.set('postfix', this.namespace.spawn([postfix, '-c', config, 'start-fg']));
+    await Promise.all([this.namespace.listening(ports.smtp), this.namespace.listening(ports.smtps)]);
+  }
+
+  async startServer(name: ServerName): Promise<void> {
+    await (name === 'postfix' ? this.startPostfix() : this.startDovecot());
   }
 
   /** Ends a server in the middle of whatever it does, with all that it has started. */
-  async kill(name: 'postfix' | 'dovecot'): Promise<void> {
-    const child = this.#running.get(name);
+  async kill(name: ServerName): Promise<void> {
+    const all = this.pause(name);
     this.#running.delete(name);
+    for (const pid of all) signal(pid, 'SIGKILL');
+    // A socket of one that still runs would keep the next server from its name.
+    while (all.some(isRunning)) await delay(5);
+  }
+
+  /** Stops a server in the middle of whatever it does. Gives its processes. */
+  pause(name: ServerName): readonly number[] {
+    const child = this.#running.get(name);
     const master = this.#master(name);
     // Stopped, it starts nothing more.
     if (master !== null) signal(master, 'SIGSTOP');
@@ -143,9 +169,12 @@ export class MailServers {
       ...(master === null ? [] : [master, ...descendants(master)]),
       ...(child?.pid === undefined ? [] : [child.pid]),
     ];
-    for (const pid of all) signal(pid, 'SIGKILL');
-    // A socket of one that still runs would keep the next server from its name.
-    while (all.some(isRunning)) await delay(5);
+    for (const pid of all) signal(pid, 'SIGSTOP');
+    return all;
+  }
+
+  goOn(processes: readonly number[]): void {
+    for (const pid of processes) signal(pid, 'SIGCONT');
   }
 
   /** The servers' own records, for a test that fails. */
@@ -157,19 +186,25 @@ export class MailServers {
   }
 
   async stop(): Promise<void> {
+    if (this.#namespace === null) return;
     await Promise.all([this.kill('postfix'), this.kill('dovecot')]);
+    this.#namespace.close();
   }
 
-  #master(name: 'postfix' | 'dovecot'): number | null {
-    const file = join(this.folder, name === 'postfix' ? 'queue/pid/master.pid' : 'run/master.pid');
+  #master(name: ServerName): number | null {
+    const files = {
+      postfix: join(this.disks.postfix, 'pid/master.pid'),
+      dovecot: join(this.folder, 'run/master.pid'),
+    };
+    const file = this.namespace.path(files[name]);
     const pid = existsSync(file) ? Number(readFileSync(file, 'utf8').trim()) : 0;
     return Number.isInteger(pid) && pid > 1 && isRunning(pid) ? pid : null;
   }
 
   #writeDovecot(): void {
     const at = this.folder;
-    for (const name of ['run', 'mail']) mkdirSync(join(at, name), { mode: 0o755 });
-    execFileSync('chown', ['nobody:nogroup', join(at, 'mail')]);
+    mkdirSync(join(at, 'run'), { mode: 0o755 });
+    execFileSync('chown', ['nobody:nogroup', this.namespace.path(this.disks.dovecot)]);
     writeFileSync(
       join(at, 'dovecot.conf'),
       `base_dir = ${at}/run
@@ -178,7 +213,8 @@ log_path = ${at}/dovecot.log
 protocols = imap lmtp
 mail_location = maildir:${at}/mail/%u
 first_valid_uid = 1
-ssl = required
+ssl = yes
+disable_plaintext_auth = no
 ssl_cert = <${this.certificate}
 ssl_key = <${at}/key.pem
 mail_fsync = never
@@ -193,11 +229,12 @@ userdb {
 service imap-login {
   chroot =
   inet_listener imap {
-    port = 0
+    address = 127.0.0.1
+    port = ${ports.imap}
   }
   inet_listener imaps {
     address = 127.0.0.1
-    port = ${this.imapsPort}
+    port = ${ports.imaps}
     ssl = yes
   }
 }
@@ -221,7 +258,7 @@ namespace inbox {
 
   #writePostfix(): void {
     const at = this.folder;
-    for (const name of ['postfix', 'queue', 'data', 'lmtp']) mkdirSync(join(at, name), { mode: 0o755 });
+    for (const name of ['postfix', 'data', 'lmtp']) mkdirSync(join(at, name), { mode: 0o755 });
     execFileSync('chown', ['postfix', join(at, 'data')]);
     // A socket in it has its group.
     execFileSync('chown', [':postfix', this.lmtpDirectory]);
@@ -260,11 +297,12 @@ lmtp_destination_concurrency_failed_cohort_limit = 0
 minimal_backoff_time = 2s
 maximal_backoff_time = 2s
 queue_run_delay = 1s
+message_size_limit = 1000000
 `,
     );
     const services = [
-      `127.0.0.1:${this.smtpPort} inet n - n - - smtpd`,
-      `127.0.0.1:${this.smtpsPort} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes`,
+      `127.0.0.1:${ports.smtp} inet n - n - - smtpd`,
+      `127.0.0.1:${ports.smtps} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes`,
       'cleanup unix n - n - 0 cleanup',
       'qmgr unix n - n 300 1 qmgr',
       'tlsmgr unix - - n 1000? 1 tlsmgr',
