@@ -165,6 +165,11 @@ export class GroupCommit {
     return this.#log.copyWhenDue(onBegin, minFrames);
   }
 
+  /** Call it once the seal says that all of the log was copied. */
+  giveRoomBack(): void {
+    this.#log.giveRoomBack();
+  }
+
   /** The mark up to which the log is synced; null: no further than was asked for before. */
   newMark(): LogMark | null {
     // The file is looked at only if there is something to mark.

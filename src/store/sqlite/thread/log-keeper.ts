@@ -34,6 +34,8 @@ export class LogKeeper {
   #row: CheckpointRow = { busy: 0, log: 0, checkpointed: 0 };
   /** True if a reader kept the last copy from having all of it. */
   #isHeld = false;
+  /** True if such a reader has let a log go that had grown long. */
+  #isRoomLeft = false;
   /** The log's salts as long as they can't change; null: they have to be read. */
   #salts: string | null = null;
   /** The log is on disk up to here; null: nobody knows how far. */
@@ -94,7 +96,7 @@ export class LogKeeper {
     this.#isHeld = checkpointed < log;
     if (this.#isHeld) return true;
     this.#copyAtFrames = copyAfterFrames;
-    if (wasHeld && log >= longFrames) this.#truncate();
+    this.#isRoomLeft ||= wasHeld && log >= longFrames;
     return true;
   }
 
@@ -136,8 +138,13 @@ export class LogKeeper {
     return isFull ? logFullError(this.#path, logBytes) : null;
   }
 
-  /** Gives back its room at once: there may be nothing to write for a long time. */
-  #truncate(): void {
+  /**
+   * Empties a log that was long and is copied: there may be nothing to write for a long time. Call it once the seal says that
+   * all was copied, or the start after a kill misses what was in the log.
+   */
+  giveRoomBack(): void {
+    if (!this.#isRoomLeft) return;
+    this.#isRoomLeft = false;
     const timeout = Number(this.#database.pragma('busy_timeout', { simple: true }));
     // Whoever begins to read just now is not waited for.
     this.#database.pragma('busy_timeout = 0');

@@ -147,7 +147,8 @@ class Serving {
 
   #checkpointWhenDue(minFrames?: number): void {
     try {
-      if (this.#groups.checkpointWhenDue(() => this.#beginCopy(), minFrames)) this.#sealCopied();
+      if (!this.#groups.checkpointWhenDue(() => this.#beginCopy(), minFrames)) return;
+      if (this.#sealCopied()) this.#groups.giveRoomBack();
     } catch (error) {
       this.#warn(error);
     }
@@ -204,26 +205,30 @@ class Serving {
     }
   }
 
-  #sealCopied(): void {
-    if (this.#isUnsealable) return;
+  /** Gives true if the seal says that all of the log was copied. */
+  #sealCopied(): boolean {
+    if (this.#isUnsealable) return false;
     try {
       const mark = this.#groups.mark();
       // The mark so far tells what was synced. If a reader holds the copy up, the log may have more by now.
-      if (mark?.isCopied === true) this.#seal('open', mark);
-      else this.#marker.endCopy();
+      if (mark?.isCopied === true) return this.#seal('open', mark);
+      this.#marker.endCopy();
     } catch (error) {
       this.#warnOfSeal(error);
     }
+    return false;
   }
 
-  /** Without it the next start checks the whole database, and that is all. */
-  #seal(state: 'open' | 'closed', mark: LogMark | null = null): void {
-    if (this.#isUnsealable) return;
+  /** Gives false if it can't be written. The next start then checks the whole database, and that is all. */
+  #seal(state: 'open' | 'closed', mark: LogMark | null = null): boolean {
+    if (this.#isUnsealable) return false;
     try {
       seal(this.#path, state, mark);
       this.#isSealable = true;
+      return true;
     } catch (error) {
       this.#warnOfSeal(error);
+      return false;
     }
   }
 

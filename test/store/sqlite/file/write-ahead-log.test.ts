@@ -5,8 +5,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { LogMarker, seal } from '../../../../src/store/sqlite/file/seal.js';
-import { logOf, markOf } from '../../../../src/store/sqlite/file/write-ahead-log.js';
+import { LogMarker, readSeal, seal } from '../../../../src/store/sqlite/file/seal.js';
+import { checkLog, logOf, markOf } from '../../../../src/store/sqlite/file/write-ahead-log.js';
 import { recoverStore } from '../../../../src/store/sqlite/tools/maintenance.js';
 import { propertyRuns } from '../../../support/properties.js';
 import Database from '../../../support/sqlite.mjs';
@@ -269,6 +269,10 @@ test('what a long reader had the log grow by is given back once it has ended', a
   await expect
     .poll(() => store.probe().then(() => statSync(log).size), { timeout: 10_000, interval: 100 })
     .toBe(0);
+  // A kill now leaves an empty log, which the next start does not miss.
+  const { log: mark, isSameBoot } = readSeal(files.path);
+  expect(isSameBoot).toBe(true);
+  expect(() => checkLog(files.path, mark, isSameBoot)).not.toThrow();
   await write(1);
   expect(statSync(log).size).toBeLessThan(grown / 2);
 });
