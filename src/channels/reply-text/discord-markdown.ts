@@ -1,5 +1,7 @@
+import { withKnownLinks } from './known-links.js';
 import { parseMarkdown } from './markdown.js';
 import type { ReplyForm } from './reply-form.js';
+import type { PartLimit } from './split.js';
 import { isShown, noStyle, type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
 
 /**
@@ -8,23 +10,19 @@ import { isShown, noStyle, type StyledText, StyledTextBuilder, type TextStyle } 
  */
 const longestText = 1_980;
 
-/** URLs that Discord makes links of behind a text. */
-const linkable = /^https?:\/\//i;
+/** Discord makes no link of a text that tells its URL. */
+const isLinkable = (link: string, linked: string) => /^https?:\/\//i.test(link) && !isShown(link, linked);
 
 /** Characters that would be marks. "#" and ">" are at the beginning of a line alone, and are counted everywhere. */
 const marks = '\\*_~`|#>';
 const url = /https?:\/\/[^\s<>]+/gi;
 
 export function discordMarkdown(): ReplyForm {
+  const limits: readonly PartLimit[] = [{ most: longestText, ofCharacter: sizeOf, ofStyle: marksSize }];
   return {
-    read: (markdown) => withMarkedQuotes(withKnownLinks(parseMarkdown(markdown))),
-    limits: [
-      {
-        most: longestText,
-        ofCharacter: sizeOf,
-        ofStyle: marksSize,
-      },
-    ],
+    read: (markdown) =>
+      withMarkedQuotes(withKnownLinks(withoutLinkedCode(parseMarkdown(markdown)), { isLinkable, limits })),
+    limits,
     render,
   };
 }
@@ -34,16 +32,11 @@ function sizeOf(codePoint: number): number {
   return (codePoint < 0x10000 ? 1 : 2) + (marks.includes(String.fromCodePoint(codePoint)) ? 1 : 0);
 }
 
-/** Shows the URLs of other links as text, and those that their text tells already. */
-function withKnownLinks(text: StyledText): StyledText {
-  const builder = new StyledTextBuilder();
-  for (const { text: run, style } of text) {
-    const { link, code, ...rest } = style;
-    if (link === undefined) builder.append(run, style);
-    else if (linkable.test(link) && !isShown(link, run)) builder.append(run, { ...rest, link });
-    else builder.append(isShown(link, run) ? run : `${run} (${link})`, rest);
-  }
-  return builder.build();
+function withoutLinkedCode(text: StyledText): StyledText {
+  return text.map((run) => {
+    const { code: _code, ...style } = run.style;
+    return style.link === undefined ? run : { text: run.text, style };
+  });
 }
 
 /** Puts "> " before each line of a quote. */

@@ -40,11 +40,9 @@ class BlockReader {
       const token = tokens[index];
       if (token === undefined) break;
       if (token.type === 'table_open') {
-        const end = tokens.findIndex(
-          ({ type, level }, at) => at > index && type === 'table_close' && level === token.level,
-        );
-        this.#table(token, tokens.slice(index, end));
-        index = end;
+        const begin = index;
+        while (index < tokens.length && tokens[index]?.type !== 'table_close') index += 1;
+        this.#table(token, tokens.slice(begin, index));
       } else this.#take(token, tokens[index - 1]);
     }
     return this.#builder.build();

@@ -1,5 +1,7 @@
+import { withKnownLinks } from './known-links.js';
 import { parseMarkdown } from './markdown.js';
 import type { FormedPart, ReplyForm } from './reply-form.js';
+import type { PartLimit } from './split.js';
 import type { StyledText, TextStyle } from './styled-text.js';
 import {
   codeBlockTag,
@@ -9,7 +11,6 @@ import {
   type Tag,
   taggedText,
   tagOf,
-  withKnownLinks,
 } from './tagged-text.js';
 import { sizeOfCharacter } from './text-unit.js';
 
@@ -21,7 +22,7 @@ const mostTextBytes = 15_000;
 const mostHtmlBytes = 28_000;
 
 /** URLs that clients make links of. */
-const linkable = /^(?:https?|ftp|mailto|magnet):/i;
+const isLinkable = (url: string) => /^(?:https?|ftp|mailto|magnet):/i.test(url);
 
 const lineEnd = '<br>';
 /** Such blocks stand in lines of their own by themselves. */
@@ -29,12 +30,13 @@ const beforeBlock = /(?:<br>)+(?=<(?:pre|blockquote)>)/g;
 const behindBlock = /(<\/(?:pre|blockquote)>)(?:<br>)+/g;
 
 export function matrixHtml(): ReplyForm {
+  const limits: readonly PartLimit[] = [
+    { most: mostTextBytes, ofCharacter: jsonBytes },
+    { most: mostHtmlBytes, ofCharacter: htmlBytes, ofStyle: styleBytes },
+  ];
   return {
-    read: (markdown) => withKnownLinks(parseMarkdown(markdown), linkable),
-    limits: [
-      { most: mostTextBytes, ofCharacter: jsonBytes },
-      { most: mostHtmlBytes, ofCharacter: htmlBytes, ofStyle: styleBytes },
-    ],
+    read: (markdown) => withKnownLinks(parseMarkdown(markdown), { isLinkable, limits }),
+    limits,
     render,
   };
 }

@@ -21,10 +21,11 @@ export interface FormedPart {
  * The same text gives the same parts. There are none if the text is white space.
  */
 export function formReply(markdown: string, form: ReplyForm): readonly FormedPart[] {
-  return splitStyled(form.read(markdown), form.limits).map((part) => ({
-    formed: form.render(part),
-    plain: textOf(part),
-  }));
+  return [...splitStyled(form.read(markdown), form.limits)].map((part) => formedPart(part, form));
+}
+
+function formedPart(part: StyledText, { render }: ReplyForm): FormedPart {
+  return { formed: render(part), plain: textOf(part) };
 }
 
 /** Characters of Markdown that are read for the first part. Platforms take up to 4,096 of text in one. */
@@ -37,5 +38,6 @@ export function formBeginning(markdown: string, form: ReplyForm): FormedPart | n
     .trimStart()
     .slice(0, longestBeginning)
     .replace(/[\uD800-\uDBFF]$/, '');
-  return formReply(beginning, form)[0] ?? null;
+  const [first] = splitStyled(form.read(beginning), form.limits);
+  return first === undefined ? null : formedPart(first, form);
 }

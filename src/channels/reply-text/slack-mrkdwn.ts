@@ -1,7 +1,9 @@
+import { withKnownLinks } from './known-links.js';
 import { parseMarkdown } from './markdown.js';
 import { quoteMarked } from './plain-text.js';
 import type { ReplyForm } from './reply-form.js';
-import { isShown, type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
+import type { PartLimit } from './split.js';
+import { type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
 import { sizeOfCharacter } from './text-unit.js';
 
 /**
@@ -11,39 +13,36 @@ import { sizeOfCharacter } from './text-unit.js';
 const longestText = 4_000;
 
 /** URLs that Slack makes links of. */
-const linkable = /^(?:https?|mailto|tel|slack):/i;
+const isLinkable = (url: string) => /^(?:https?|mailto|tel|slack):/i.test(url);
 
 /** Slack sees a mark only at the edge of a word. This is such an edge, and not seen. */
 const edge = '\u200b';
 
 export function slackMrkdwn(most = longestText): ReplyForm {
+  const limits: readonly PartLimit[] = [
+    {
+      most,
+      ofCharacter: (codePoint) =>
+        // The next line may need the mark of a quote.
+        codePoint === 10 ? 3 : (escapes.get(codePoint) ?? sizeOfCharacter['utf-16'](codePoint)),
+      ofStyle: sizeOfMarks,
+    },
+  ];
   return {
-    read: (markdown) => inLines(parseMarkdown(markdown)),
-    limits: [
-      {
-        most,
-        ofCharacter: (codePoint) =>
-          // The next line may need the mark of a quote.
-          codePoint === 10 ? 3 : (escapes.get(codePoint) ?? sizeOfCharacter['utf-16'](codePoint)),
-        ofStyle: (style) => sizeOfMarks(style),
-      },
-    ],
+    read: (markdown) => inLines(withKnownLinks(parseMarkdown(markdown), { isLinkable, limits })),
+    limits,
     render: toMrkdwn,
   };
 }
 
-/** Marks hold within one line: line ends have none. Other links than those that Slack knows become text. */
+/** Marks hold within one line: line ends have none. */
 function inLines(text: StyledText): StyledText {
   const builder = new StyledTextBuilder();
   for (const { text: run, style } of text) {
-    const { link, bold: _bold, italic: _italic, strike: _strike, code: _code, ...plain } = style;
-    const isKnown = link === undefined || linkable.test(link);
-    const { link: _link, ...unlinked } = style;
-    const shown = isKnown ? style : unlinked;
-    const whole = isKnown || isShown(link ?? '', run) ? run : `${run} (${link})`;
-    if (style.block !== undefined) builder.append(withoutFence(whole), { block: style.block });
+    const { link: _link, bold: _bold, italic: _italic, strike: _strike, code: _code, ...plain } = style;
+    if (style.block !== undefined) builder.append(withoutFence(run), { block: style.block });
     else {
-      for (const piece of whole.split(/(\n+)/)) builder.append(piece, piece.startsWith('\n') ? plain : shown);
+      for (const piece of run.split(/(\n+)/)) builder.append(piece, piece.startsWith('\n') ? plain : style);
     }
   }
   return builder.build();

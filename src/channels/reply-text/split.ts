@@ -1,12 +1,5 @@
 import { graphemeEnd } from './graphemes.js';
-import {
-  isShown,
-  noStyle,
-  type StyledText,
-  StyledTextBuilder,
-  type TextRun,
-  type TextStyle,
-} from './styled-text.js';
+import type { StyledText, TextRun, TextStyle } from './styled-text.js';
 
 /** One limit of a part. What it counts adds up over the characters and the runs of the part. */
 export interface PartLimit {
@@ -16,34 +9,16 @@ export interface PartLimit {
   readonly ofStyle?: (style: TextStyle) => number;
 }
 
-/** Marks around a run that take more than this of a part are not made. */
-const mostShareOfMarks = 1 / 2;
 /** A cut that leaves less of a part than this is not made. */
 const leastShare = 1 / 4;
 
 /**
  * Cuts text into parts that are within all limits: between paragraphs if it can, else between lines, sentences or words,
  * and never within a character as people see it, unless that alone is too long. White space at a cut is left out. Parts
- * of white space alone are, too.
+ * of white space alone are, too. Each is made when it is asked for.
  */
-export function splitStyled(runs: StyledText, limits: readonly PartLimit[]): readonly StyledText[] {
-  return new Splitter(withCheapStyles(runs, limits), limits).split();
-}
-
-/** Shows as text each link whose marks alone take much of a part, which would be cut into parts of a few characters. */
-function withCheapStyles(runs: StyledText, limits: readonly PartLimit[]): StyledText {
-  const isCheap = (style: TextStyle) =>
-    limits.every(({ most, ofStyle }) => (ofStyle?.(style) ?? 0) <= most * mostShareOfMarks);
-  const builder = new StyledTextBuilder();
-  for (const { text, style } of runs) {
-    const { link, ...rest } = style;
-    if (isCheap(style)) builder.append(text, style);
-    else {
-      const shown = link === undefined || isShown(link, text) ? text : `${text} (${link})`;
-      builder.append(shown, isCheap(rest) ? rest : noStyle);
-    }
-  }
-  return builder.build();
+export function splitStyled(runs: StyledText, limits: readonly PartLimit[]): Generator<StyledText, void> {
+  return new Splitter(runs, limits).split();
 }
 
 /** A part ends before `end`, and the next one begins at `next`. */
@@ -69,17 +44,15 @@ class Splitter {
     this.#text = runs.map(({ text }) => text).join('');
   }
 
-  split(): readonly StyledText[] {
-    const parts: StyledText[] = [];
+  *split(): Generator<StyledText, void> {
     let start = 0;
     while (start < this.#text.length) {
       const fitting = this.#fittingEnd(start);
       const isLast = fitting === this.#text.length;
       const { end, next } = isLast ? { end: fitting, next: fitting } : this.#cut(start, fitting);
-      if (/\S/.test(this.#text.slice(start, end))) parts.push(this.#slice(start, end));
+      if (/\S/.test(this.#text.slice(start, end))) yield this.#slice(start, end);
       start = next;
     }
-    return parts;
   }
 
   /** The end of the longest part that begins here: behind one character at least. */

@@ -1,4 +1,4 @@
-import { isShown, type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
+import type { StyledText, TextStyle } from './styled-text.js';
 
 /** Text with tags of HTML around its runs: pure functions. */
 
@@ -29,20 +29,6 @@ export function taggedText(
   }
   close(0);
   return html;
-}
-
-/** Shows the URLs of other links as text. `linkable`: those that the platform makes links of. */
-export function withKnownLinks(text: StyledText, linkable: RegExp): StyledText {
-  const builder = new StyledTextBuilder();
-  for (const { text: run, style } of text) {
-    const { link, ...rest } = style;
-    if (link === undefined || linkable.test(link)) builder.append(run, style);
-    else {
-      builder.append(run, rest);
-      if (!isShown(link, run)) builder.append(` (${link})`, rest);
-    }
-  }
-  return builder.build();
 }
 
 export function tagOf(name: string): Tag {

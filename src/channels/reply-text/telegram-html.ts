@@ -1,5 +1,7 @@
+import { withKnownLinks } from './known-links.js';
 import { parseMarkdown } from './markdown.js';
 import type { ReplyForm } from './reply-form.js';
+import type { PartLimit } from './split.js';
 import type { TextStyle } from './styled-text.js';
 import {
   codeBlockTag,
@@ -9,7 +11,6 @@ import {
   tagBytes,
   taggedText,
   tagOf,
-  withKnownLinks,
 } from './tagged-text.js';
 import { sizeOfCharacter } from './text-unit.js';
 
@@ -22,21 +23,22 @@ const mostEntities = 100;
 const mostBytes = 32_000;
 
 /** URLs that Telegram makes links of. */
-const linkable = /^(?:https?|tg|tonsite|mailto|tel):/i;
+const isLinkable = (url: string) => /^(?:https?|tg|tonsite|mailto|tel):/i.test(url);
 
 /** `most` is for captions of files, which may have 1,024 code units. */
 export function telegramHtml(most = longestText): ReplyForm {
+  const limits: readonly PartLimit[] = [
+    { most, ofCharacter: sizeOfCharacter['utf-16'] },
+    { most: mostEntities, ofCharacter: () => 0, ofStyle: (style) => tagsOf(style).length },
+    {
+      most: mostBytes,
+      ofCharacter: (codePoint) => escapedCharacterBytes(codePoint) ?? sizeOfCharacter.bytes(codePoint),
+      ofStyle: (style) => tagBytes(tagsOf(style)),
+    },
+  ];
   return {
-    read: (markdown) => withKnownLinks(parseMarkdown(markdown), linkable),
-    limits: [
-      { most, ofCharacter: sizeOfCharacter['utf-16'] },
-      { most: mostEntities, ofCharacter: () => 0, ofStyle: (style) => tagsOf(style).length },
-      {
-        most: mostBytes,
-        ofCharacter: (codePoint) => escapedCharacterBytes(codePoint) ?? sizeOfCharacter.bytes(codePoint),
-        ofStyle: (style) => tagBytes(tagsOf(style)),
-      },
-    ],
+    read: (markdown) => withKnownLinks(parseMarkdown(markdown), { isLinkable, limits }),
+    limits,
     render: (text) => taggedText(text, tagsOf),
   };
 }

@@ -38,5 +38,18 @@ describe('the first part of a text that grows', () => {
     expect(beginning?.plain).not.toBe('');
   });
 
+  it('leaves the other parts unmade', () => {
+    let rendered = 0;
+    const counting = {
+      ...html,
+      render: (...[part]: Parameters<typeof html.render>) => {
+        rendered += 1;
+        return html.render(part);
+      },
+    };
+    formBeginning('word '.repeat(3_000), counting);
+    expect(rendered).toBe(1);
+  });
+
   it.each(['', ' \n'])('is none: %j', (text) => expect(formBeginning(text, html)).toBeNull());
 });

@@ -166,6 +166,31 @@ describe('a cut', () => {
     ).toContain(`(${url}`);
   });
 
+  // Each run, or each line, would have the whole URL beside it.
+  it.each([
+    ['Telegram', telegramHtml(), '*a*b '],
+    ['Matrix', matrixHtml(), '*a*b '],
+    ['Slack', slackMrkdwn(), '*a*b '],
+    ['Slack, lines', slackMrkdwn(), 'a\n'],
+    ['Discord', discordMarkdown(), '*a*b '],
+  ])('shows the URL of a link of many runs once: %s', (_platform, form, run) => {
+    for (const url of [`http://x/${'&'.repeat(900)}`, `other://x/${'y'.repeat(900)}`]) {
+      const parts = formReply(`[${run.repeat(3_000)}](${url})`, form);
+      expect(parts.length).toBeLessThan(100);
+      const text = parts
+        .map(({ plain }) => plain)
+        .join('')
+        .replaceAll(/\s/g, '');
+      expect(text.split(url)).toHaveLength(2);
+    }
+  });
+
+  it('keeps a link whose text has styles', () => {
+    expect(html('[**a** b *c*](https://a.example/d)')).toEqual([
+      '<a href="https://a.example/d"><b>a</b> b <i>c</i></a>',
+    ]);
+  });
+
   it('prefers to be before a code block', () => {
     const text = `${sentence('It').repeat(3)}\n\n\`\`\`\na\n\nb\n\`\`\``;
     expect(plain(text, 36)).toEqual([sentence('It').repeat(3).trim(), 'a\n\nb']);
