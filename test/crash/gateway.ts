@@ -191,13 +191,10 @@ level = "info"
     return null;
   }
 
-  /** The most memory that the process has had, or has now, in bytes; null if it has ended. */
-  memoryOf(pid: number, what: 'peak' | 'now'): number | null {
-    const field = { peak: 'VmHWM', now: 'VmRSS' }[what];
+  /** The most memory that the process has had, in bytes; null if it has ended. */
+  mostMemoryOf(pid: number): number | null {
     try {
-      const size = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(
-        readFileSync(`/proc/${pid}/status`, 'utf8'),
-      );
+      const size = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
       // One that is ending has no memory any more.
       return size === null ? null : Number(size[1]) * 1_024;
     } catch (error) {

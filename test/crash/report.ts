@@ -40,7 +40,7 @@ export interface CrashReport {
   };
   /** Answers of agents behind HTTP that were no good ones. */
   readonly misbehaved: number;
-  /** Most memory of a gateway above that of one at rest, in MiB. */
+  /** Most memory of a gateway above what a start takes, in MiB. */
   readonly memory: number;
   /** Messages by channels. */
   readonly channels: ReadonlyMap<string, ChannelSummary>;
@@ -150,7 +150,7 @@ export function describeReport(report: CrashReport): string {
       'end of the gateway to READY=1',
       `median ${median.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms, most ${most.toFixed(0)} ms (${count})`,
     ],
-    ['most memory above that at rest', `${report.memory.toFixed(0)} MiB`],
+    ['most memory above that of a start', `${report.memory.toFixed(0)} MiB`],
     ['violations', report.violations.length === 0 ? 'none' : report.violations.slice(0, 20).join('\n  ')],
   ];
   return rows.map(([name, value]) => `${name.padEnd(44)} ${value}`).join('\n');
