@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'undici';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type HttpEndpoint, ListenError } from '../../../src/channels/http/server/listen.js';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { type HttpEndpoint, ListenError, listen } from '../../../src/channels/http/server/listen.js';
 import { failedStart } from '../../../src/gateway/start/failed-start.js';
 import { rawConnection, type Served, serve } from './http-fixture.js';
 
@@ -87,6 +89,21 @@ test('a Unix socket is for its owner and group, and is gone afterwards', async (
   expect(statSync(path).mode & 0o777).toBe(0o660);
   await served.channel.close(0);
   expect(existsSync(path)).toBe(false);
+});
+
+test('each of several sockets that are bound at once in one directory leads to its own server', async () => {
+  const names = Array.from({ length: 5 }, (_, index) => `${index}.sock`);
+  await Promise.all(
+    names.map((name) => {
+      const server = createServer((socket) => socket.end(name));
+      onTestFinished(() => void server.close());
+      return listen(server, { kind: 'unix', path: join(directory, name) });
+    }),
+  );
+  for (const name of names) {
+    const socket = connect(join(directory, name)).setEncoding('utf8');
+    expect((await once(socket, 'data'))[0]).toBe(name);
+  }
 });
 
 test('the socket file of a process that was killed is taken over', async () => {

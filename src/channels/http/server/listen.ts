@@ -91,6 +91,16 @@ function bind(server: Server, options: BindOptions): Promise<void> {
  */
 async function listenOnPath(server: Server, path: string, setting: string | undefined): Promise<void> {
   await expectFreePath(path, setting);
+  // Channels start side by side, and one would take the other's socket away.
+  const bound = binding.then(() => bindAndRename(server, path));
+  binding = bound.catch(() => undefined);
+  await bound;
+}
+
+/** The bind before: the sockets of a directory have one temporary name. */
+let binding: Promise<void> = Promise.resolve();
+
+async function bindAndRename(server: Server, path: string): Promise<void> {
   const temporary = join(dirname(path), temporaryName(basename(path)));
   removeSocketFile(temporary);
   await bind(server, { path: temporary });
