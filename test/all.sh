@@ -28,6 +28,8 @@ for version in 22.23.3 24.21.0; do
 done
 part "The tutorial with a real agent" \
   env TUTORIAL_AGENT=real npx vitest run --project systemd test/machine/tutorial.test.ts
+part "Real servers of mail and IRC: each fault at each step" env MAIL_FAULTS=all IRC_FAULTS=all \
+  npx vitest run --project 'unit*' test/channels/email/cut-points.test.ts test/channels/command/irc-faults.test.ts
 part "Real agents" npx vitest run --project real-agents --reporter=verbose --maxWorkers=1
 part "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh
 part "Mutants of the gateway, which the crash tester finds out" \

@@ -48,6 +48,12 @@ export class Namespace {
     return spawn('nsenter', this.#entering(command), { stdio });
   }
 
+  /** Starts a program that sees the mounts, in the network outside. */
+  spawnAmongMounts(command: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess {
+    const entering = [`--mount=/proc/${this.#holder.pid}/ns/mnt`, ...command];
+    return spawn('nsenter', entering, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
   /** Puts a file system of this size on a directory. */
   mount(directory: string, mebibytes: number): void {
     mkdirSync(directory, { recursive: true, mode: 0o755 });

@@ -1,5 +1,13 @@
 import { type ChildProcess, execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -185,6 +193,21 @@ export class MailServers {
       .join('\n');
   }
 
+  /** True: Postfix has handed all mails on. */
+  isQueueEmpty(): boolean {
+    const queue = this.namespace.path(this.disks.postfix);
+    const files = ['maildrop', 'incoming', 'active', 'deferred'].flatMap((name) =>
+      readdirSync(join(queue, name), { recursive: true, encoding: 'utf8' }).map((file) =>
+        join(queue, name, file),
+      ),
+    );
+    // One that it had not taken as it was killed stays there, and can't be executed.
+    return !files.some((file) => {
+      const status = statSync(file, { throwIfNoEntry: false });
+      return status?.isFile() === true && (status.mode & 0o100) !== 0;
+    });
+  }
+
   async stop(): Promise<void> {
     if (this.#namespace === null) return;
     await Promise.all([this.kill('postfix'), this.kill('dovecot')]);
@@ -298,6 +321,7 @@ minimal_backoff_time = 2s
 maximal_backoff_time = 2s
 queue_run_delay = 1s
 message_size_limit = 1000000
+notify_classes =
 `,
     );
     const services = [

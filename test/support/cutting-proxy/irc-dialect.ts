@@ -1,6 +1,6 @@
 import { Bytes, type Dialect, type Part } from './dialect.js';
 
-/** IRC: each line is a step by its command. */
+/** IRC: each line is a step by its command. What the server passes on is `PRIVMSG of a person`. */
 export class IrcDialect implements Dialect {
   readonly #client = new Bytes();
   readonly #server = new Bytes();
@@ -10,7 +10,9 @@ export class IrcDialect implements Dialect {
   }
 
   fromServer(chunk: Buffer): readonly Part[] {
-    return lines(this.#server, chunk);
+    return lines(this.#server, chunk).map((part) =>
+      part.step === 'PRIVMSG' ? { ...part, step: 'PRIVMSG of a person' } : part,
+    );
   }
 }
 

@@ -92,6 +92,11 @@ export class CuttingProxy {
     const server = this.#connect();
     const pair = [client, server];
     this.#pairs.add(pair);
+    client.on('error', () => undefined);
+    server.on('error', () => client.destroy()).once('connect', () => this.#join(pair, client, server));
+  }
+
+  #join(pair: readonly Socket[], client: Socket, server: Socket): void {
     const dialect = this.#newDialect();
     const open: Exchange[] = [];
     const end = (error: unknown) => {
