@@ -65,7 +65,7 @@ const commonJs = {
  * | the gateway is bundled by itself, so that no command's needs split what it loads into 46 files | 15 ms |
  * | the HTTP client of replies is loaded once the gateway serves (`createLazyWebhookSender`) | 50 ms |
  * | what V8 compiles is kept in the package by its installation (src/cli/compile.ts); a stop gains 10 ms | 90 ms |
- * | the store's thread is started before the gateway is loaded (`prepareStoreThread`) | 60 ms |
+ * | the store's thread is started before the gateway is loaded (`newStoreThread`) | 60 ms |
  * | packages that Fastify loads for nothing are left out (`leftOut`) | 20 ms |
  * | Node.js's modules that Fastify loads for nothing are left out (`leftOutOf`), and 1 MiB with them | 10 ms |
  * | texts have ASCII alone (`charset`), and half the memory with it | 10 ms |
