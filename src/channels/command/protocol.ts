@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type JsonValue, jsonMistake, type Metadata } from '../../store/messages.js';
 import { parseJson } from '../../text/bounded-json.js';
+import { boundedList } from '../bounded-list.js';
 import { textUnits } from '../reply-text/text-unit.js';
 import { textForms } from './command-parts.js';
 import type { HandedFile } from './handed-files.js';
@@ -138,7 +139,7 @@ const inboundLine = z.object({
   person: name(128),
   /** Empty only with files. */
   text: z.string().refine(isStorable, unstorableMessage),
-  attachments: z.array(inboundFile).max(mostInboundFiles).optional(),
+  attachments: boundedList(inboundFile, mostInboundFiles).optional(),
   to: name(2_048).optional(),
   metadata: metadata.optional(),
   /** The name that the person has chosen. */
@@ -166,7 +167,7 @@ const programLines = [
   z.object({
     type: z.literal('ready'),
     protocol: z.int(),
-    capabilities: z.array(z.string()).default([]),
+    capabilities: boundedList(z.string()).default([]),
     /** The longest text of one send; the rest of a longer reply follows as further parts. */
     text_limit: z.int().min(leastTextLimit).max(mostTextBytes).default(mostTextBytes),
     text_unit: z.enum(textUnits).default('bytes'),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { boundedList } from '../bounded-list.js';
 import { isEventId, isUserId } from './address.js';
 
 /** The parts of answers and events (spec.matrix.org, "Client-Server API") that the channel reads. All else is left out. */
@@ -79,7 +80,7 @@ export const messagesSchema = z.object({
 });
 
 export const whoamiSchema = z.object({ user_id: userId, device_id: z.string().optional() });
-export const versionsSchema = z.object({ versions: z.array(z.string()) });
+export const versionsSchema = z.object({ versions: boundedList(z.string()) });
 export const wellKnownSchema = z.object({
   'm.homeserver': z.object({ base_url: z.url({ protocol: /^https?$/ }).max(300) }),
 });
@@ -89,9 +90,17 @@ export const mediaConfigSchema = z.object({ 'm.upload.size': z.int().min(0).opti
 export const uploadedSchema = z.object({ content_uri: z.string() });
 export const joinedMembersSchema = z.object({ joined: z.record(z.string(), z.unknown()) });
 
-/** Events that can't be read are left out, as they are none of anybody's messages. */
+/** Bytes of an event (spec.matrix.org, "Size limits"), without what each server adds to it for itself. */
+const largestEventBytes = 65_536;
+
+/** Events that can't be read, or are too large for one, are left out, as they are none of anybody's messages. */
 export function eventsIn(values: readonly unknown[]): readonly RoomEvent[] {
-  return values.flatMap((value) => eventSchema.safeParse(value).data ?? []);
+  return values.flatMap((value) => (isTooLarge(value) ? [] : (eventSchema.safeParse(value).data ?? [])));
+}
+
+function isTooLarge(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Buffer.byteLength(JSON.stringify({ ...value, unsigned: undefined })) > largestEventBytes;
 }
 
 /** An invitation to a room. */

@@ -67,7 +67,7 @@ export class MissedEvents {
       for (const state of eventsIn(answer.state)) {
         if (state.type === 'm.room.member') rooms.noteMember(roomId, state, false);
       }
-      const events = eventsIn(answer.chunk);
+      const events = eventsIn(answer.chunk.slice(0, pageSize));
       const last = events.findIndex((event) => isKnown(event) || event.origin_server_ts < since);
       found.push(...events.slice(0, last < 0 ? undefined : last));
       if (last >= 0) return found.reverse();

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { Metadata } from '../../store/messages.js';
+import { boundedList } from '../bounded-list.js';
 import { markedName, storableText } from '../conversation/plain-text.js';
 import { localpartOf } from './address.js';
+import { type EarlierEvent, earlierEventOf } from './earlier-event.js';
 import type { RoomEvent } from './event-schema.js';
 import { relationsOf } from './relations.js';
 
@@ -40,9 +42,9 @@ export interface EventFacts {
   /** The names that people have given themselves; null: none. */
   readonly nameOf: (userId: string) => string | null;
   /** The event that is edited; null: this is no edit. */
-  readonly edited: RoomEvent | null;
+  readonly edited: EarlierEvent | null;
   /** The event that it answers; null: none, or it can't be had. */
-  readonly answered: RoomEvent | null;
+  readonly answered: EarlierEvent | null;
 }
 
 const bodySchema = z.object({
@@ -58,7 +60,7 @@ const bodySchema = z.object({
     .catch(undefined),
   geo_uri: z.string().optional().catch(undefined),
   'm.mentions': z
-    .object({ user_ids: z.array(z.string()).default([]).catch([]) })
+    .object({ user_ids: boundedList(z.string()).default([]).catch([]) })
     .optional()
     .catch(undefined),
 });
@@ -66,7 +68,6 @@ const bodySchema = z.object({
 type MessageBody = z.output<typeof bodySchema>;
 
 const fileTypes: ReadonlySet<string> = new Set(['m.file', 'm.image', 'm.audio', 'm.video']);
-const longestQuote = 200;
 const longestName = 100;
 
 /** Null: there is nothing to be taken. It was deleted, or a program wrote it. */
@@ -91,7 +92,7 @@ export function readMatrixMessage(event: RoomEvent, facts: EventFacts): MatrixMe
     return edited === null ? unreadable(event, facts, 'it has neither text nor a file') : null;
   }
   return {
-    ...common(edited ?? event, facts),
+    ...common(edited ?? earlierEventOf(event), facts),
     text: storableText(`${quoted ?? ''}${text}`),
     person: personOf(event, facts),
     isAddressed: !facts.isGroup || isAddressed(body, facts),
@@ -105,18 +106,14 @@ function sticker(content: unknown) {
   return bodySchema.safeParse({ ...(content as object), msgtype: 'm.sticker' });
 }
 
-function common(event: RoomEvent, facts: EventFacts): Pick<MatrixMessage, 'threadId' | 'id' | 'metadata'> {
+function common(
+  { id, sender, at, relations }: EarlierEvent,
+  { isGroup }: EventFacts,
+): Pick<MatrixMessage, 'threadId' | 'id' | 'metadata'> {
   return {
-    threadId: relationsOf(event.content).threadId,
-    id: event.event_id,
-    metadata: {
-      matrix: {
-        event_id: event.event_id,
-        user_id: event.sender,
-        is_group: facts.isGroup,
-        date: dateOf(event.origin_server_ts),
-      },
-    },
+    threadId: relations.threadId,
+    id,
+    metadata: { matrix: { event_id: id, user_id: sender, is_group: isGroup, date: dateOf(at) } },
   };
 }
 
@@ -213,11 +210,10 @@ function isWordAt(text: string, at: number): boolean {
 /** The beginning of what is answered, unless it is a message of the account, which its agent knows. */
 function quotedIn({ answered, ownId, nameOf }: EventFacts): string | null {
   if (answered === null || answered.sender === ownId) return null;
-  const { body } = answered.content;
-  if (typeof body !== 'string' || body === '') return null;
-  const cut = body.length > longestQuote ? `${body.slice(0, longestQuote)}…` : body;
+  const { beginning } = answered;
+  if (beginning === null) return null;
   const name = markedName(nameOf(answered.sender) ?? localpartOf(answered.sender));
-  return `[in reply to ${name ?? 'somebody'}: ${cut.replace(/[\s\p{Cc}]+/gu, ' ')}]\n`;
+  return `[in reply to ${name ?? 'somebody'}: ${beginning.replace(/[\s\p{Cc}]+/gu, ' ')}]\n`;
 }
 
 function filesOf(body: MessageBody): readonly MediaFile[] {
@@ -236,7 +232,7 @@ function filesOf(body: MessageBody): readonly MediaFile[] {
 /** It is kept as it came. */
 function unreadable(event: RoomEvent, facts: EventFacts, mistake: string): MatrixMessage {
   return {
-    ...common(event, facts),
+    ...common(earlierEventOf(event), facts),
     text: '',
     person: personOf(event, facts),
     isAddressed: !facts.isGroup,

@@ -1,4 +1,7 @@
-import { eventSchema, joinedMembersSchema, type RoomEvent } from './event-schema.js';
+import { copiedStart } from '../../text/copied-start.js';
+import { isUserId } from './address.js';
+import { type EarlierEvent, earlierEventOf } from './earlier-event.js';
+import { eventsIn, joinedMembersSchema, type RoomEvent } from './event-schema.js';
 import { clientPath, type MatrixApi, type MatrixFailure } from './matrix-api.js';
 
 /** A look-up has failed: the messages that need it are taken later. */
@@ -20,6 +23,8 @@ const timeoutMs = 20_000;
 const mostEvents = 500;
 const mostRooms = 5_000;
 const mostNames = 20_000;
+/** Characters of a name that are remembered. */
+const longestName = 100;
 /** A room whose members can't be had is taken for a group after so many tries in a row. */
 const mostTries = 5;
 
@@ -28,7 +33,7 @@ export class Rooms {
   readonly #options: RoomsOptions;
   readonly #memberCounts = new Map<string, number>();
   readonly #names = new Map<string, string | null>();
-  readonly #events = new Map<string, RoomEvent>();
+  readonly #events = new Map<string, EarlierEvent>();
   readonly #failures = new Map<string, number>();
 
   constructor(options: RoomsOptions) {
@@ -48,10 +53,10 @@ export class Rooms {
 
   /** Takes a member's name. If somebody came or went, the members are counted anew. */
   noteMember(roomId: string, { state_key: userId, content, unsigned }: RoomEvent, isChange: boolean): void {
-    if (userId === undefined) return;
+    if (userId === undefined || !isUserId(userId)) return;
     const { displayname: name, membership } = content;
     if (membership === 'join') {
-      remember(this.#names, keyOf(roomId, userId), typeof name === 'string' ? name : null, mostNames);
+      this.#noteName(keyOf(roomId, userId), name);
     }
     if (isChange && unsigned.prev_content?.['membership'] !== membership) this.#memberCounts.delete(roomId);
   }
@@ -61,19 +66,19 @@ export class Rooms {
   }
 
   /** An earlier event; null: the account may not see it, or there is none. Throws a LookupError. */
-  async event(roomId: string, eventId: string): Promise<RoomEvent | null> {
+  async event(roomId: string, eventId: string): Promise<EarlierEvent | null> {
     const key = keyOf(roomId, eventId);
     const known = this.#events.get(key);
     if (known !== undefined) return known;
     const result = await this.#get(clientPath('rooms', roomId, 'event', eventId));
-    const event = eventSchema.safeParse(result).data;
-    if (event === undefined) return null;
-    this.noteEvent(roomId, event);
-    return event;
+    const [event] = eventsIn([result]);
+    return event === undefined ? null : this.noteEvent(roomId, event);
   }
 
-  noteEvent(roomId: string, event: RoomEvent): void {
-    remember(this.#events, keyOf(roomId, event.event_id), event, mostEvents);
+  noteEvent(roomId: string, event: RoomEvent): EarlierEvent {
+    const earlier = earlierEventOf(event);
+    remember(this.#events, keyOf(roomId, earlier.id), earlier, mostEvents);
+    return earlier;
   }
 
   /** State of a room with an empty key; null: it has none, or the account may not see it. Throws a LookupError. */
@@ -108,10 +113,13 @@ export class Rooms {
     for (const [userId, member] of Object.entries(members ?? {})) {
       const { display_name: name } = (member ?? {}) as { readonly display_name?: unknown };
       const key = keyOf(roomId, userId);
-      if (!this.#names.has(key))
-        remember(this.#names, key, typeof name === 'string' ? name : null, mostNames);
+      if (isUserId(userId) && !this.#names.has(key)) this.#noteName(key, name);
     }
     return count;
+  }
+
+  #noteName(key: string, name: unknown): void {
+    remember(this.#names, key, typeof name === 'string' ? copiedStart(name, longestName) : null, mostNames);
   }
 }
 

@@ -7,6 +7,7 @@ import { StoreRetries } from '../until-stored.js';
 import { conversationOf, isEventId, isRoomId } from './address.js';
 import { eventsSinceArrival } from './arrivals.js';
 import { checkpointOf, type SyncCursor } from './cursor.js';
+import type { EarlierEvent } from './earlier-event.js';
 import { eventsIn, joinedRoomSchema, type RoomEvent, type SyncAnswer } from './event-schema.js';
 import type { Invitations } from './invitations.js';
 import type { MissedEvents } from './missed-events.js';
@@ -163,36 +164,42 @@ export class SyncIntake {
   }
 
   async #takeMessage(roomId: string, event: RoomEvent): Promise<boolean> {
-    const { replaces } = relationsOf(event.content);
-    const edited = replaces === null ? null : await this.#editedBy(roomId, event, replaces);
-    if (replaces !== null && edited === null) return true;
+    const { replaces, answers } = relationsOf(event.content);
     const isGroup = await this.#options.rooms.isGroup(roomId);
-    const message = this.#read(roomId, event, isGroup, edited, null);
+    const message = this.#read(roomId, event, isGroup, null, null);
     if (message === null) return true;
-    const { answers } = relationsOf(event.content);
-    if (answers === null || edited !== null) return this.#takeRead(roomId, message, isGroup);
+    if (replaces === null && answers === null) return this.#takeRead(roomId, message, isGroup);
     // Only somebody who may write makes the gateway ask for more.
     const isKept = await this.#keeps({ ...this.#received(roomId, message, isGroup), isAddressed: true });
     if (isKept === null) return false;
-    const answered = isKept ? await this.#options.rooms.event(roomId, answers) : null;
+    if (replaces !== null) {
+      const edited = isKept ? await this.#editedBy(roomId, event, replaces) : null;
+      const edit = edited === null ? null : this.#read(roomId, event, isGroup, edited, null);
+      return edit === null || this.#takeRead(roomId, edit, isGroup);
+    }
+    const answered = isKept && answers !== null ? await this.#options.rooms.event(roomId, answers) : null;
     const whole = this.#read(roomId, event, isGroup, null, answered) ?? message;
     return this.#takeRead(roomId, whole, isGroup);
   }
 
   /** Null: it is no valid edit of a message that is not old (spec.matrix.org, "Validity of replacement events"). */
-  async #editedBy(roomId: string, { sender, type }: RoomEvent, replaces: string): Promise<RoomEvent | null> {
+  async #editedBy(
+    roomId: string,
+    { sender, type }: RoomEvent,
+    replaces: string,
+  ): Promise<EarlierEvent | null> {
     const edited = await this.#options.rooms.event(roomId, replaces);
     if (edited === null || edited.sender !== sender || edited.type !== type) return null;
-    if (relationsOf(edited.content).replaces !== null) return null;
-    return this.#options.context.clock.now() - edited.origin_server_ts < oldestEditMs ? edited : null;
+    if (edited.relations.replaces !== null) return null;
+    return this.#options.context.clock.now() - edited.at < oldestEditMs ? edited : null;
   }
 
   #read(
     roomId: string,
     event: RoomEvent,
     isGroup: boolean,
-    edited: RoomEvent | null,
-    answered: RoomEvent | null,
+    edited: EarlierEvent | null,
+    answered: EarlierEvent | null,
   ): MatrixMessage | null {
     const { ownId, ownName, rooms } = this.#options;
     const nameOf = (userId: string) => rooms.nameIn(roomId, userId);

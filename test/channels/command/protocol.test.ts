@@ -86,6 +86,18 @@ describe('a line of the program', () => {
     ['a large cursor', { ...inbound, cursor: 'c'.repeat(70_000) }, '65536 bytes', '17'],
     ['a large receipt', { type: 'sent', id: '1', receipt: 'c'.repeat(20_000) }, '16384 bytes', null],
     [
+      'a list of many capabilities',
+      { type: 'ready', protocol: 1, capabilities: Array(1_001).fill(0) },
+      '"capabilities" of "ready": must have at most 1000 items',
+      null,
+    ],
+    [
+      'a list of many files',
+      { ...inbound, attachments: Array(101).fill(0) },
+      '"attachments" of "inbound": must have at most 100 items',
+      '17',
+    ],
+    [
       'a wait of two days',
       { type: 'not_sent', id: '1', reason: 'r', retry_after: 172_800 },
       '"retry_after"',

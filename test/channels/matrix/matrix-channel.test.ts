@@ -190,6 +190,22 @@ describe('a message', () => {
       ]);
   });
 
+  test('of a stranger makes the gateway ask for no other one', async () => {
+    await scene.started();
+    const { matrix } = scene;
+    const unknown = { event_id: '$unknown', sender: grace, type: 'm.room.message', content: {} };
+    matrix.edits({ ...matrix.says('hello'), ...unknown }, 'an edit');
+    matrix.says(
+      'an answer',
+      { 'm.relates_to': { 'm.in_reply_to': { event_id: '$other' } } },
+      directId,
+      grace,
+    );
+    matrix.says('last');
+    await hears(['hello', 'last']);
+    expect(matrix.callsOf('GET event')).toEqual([]);
+  });
+
   test('that was edited to mention the account is taken then', async () => {
     await scene.started();
     const { matrix } = scene;

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { parseAddress } from '../../../src/channels/matrix/address.js';
 import { eventsSinceArrival } from '../../../src/channels/matrix/arrivals.js';
-import { eventSchema, invitationIn, type RoomEvent } from '../../../src/channels/matrix/event-schema.js';
+import { earlierEventOf } from '../../../src/channels/matrix/earlier-event.js';
+import {
+  eventSchema,
+  eventsIn,
+  invitationIn,
+  type RoomEvent,
+} from '../../../src/channels/matrix/event-schema.js';
 import { findSent } from '../../../src/channels/matrix/outgoing.js';
 import { type EventFacts, readMatrixMessage } from '../../../src/channels/matrix/read-message.js';
 import { troubleOf } from '../../../src/channels/matrix/trouble.js';
@@ -49,6 +55,7 @@ describe('a message', () => {
   it.each<[string, object, boolean]>([
     ['a mention', text('x', { 'm.mentions': { user_ids: [own] } }), true],
     ['a mention of others', text('bot', { 'm.mentions': { user_ids: [ada] } }), false],
+    ['too many mentions', text('x', { 'm.mentions': { user_ids: [...Array(1_000).fill(ada), own] } }), false],
     ['a mention that is none', text('bot', { 'm.mentions': 7 }), true],
     [
       'a link',
@@ -101,7 +108,9 @@ describe('a message', () => {
         'm.in_reply_to': { event_id: '$0' },
       },
     };
-    expect(read(content, { answered: event(text('no answer'), { sender: '@c:d' }) })).toMatchObject({
+    expect(
+      read(content, { answered: earlierEventOf(event(text('no answer'), { sender: '@c:d' })) }),
+    ).toMatchObject({
       threadId: '$root',
       person: { id: ada, name: 'Ada L' },
       files: [{ uri: 'mxc://example.org/a', name: 'a.txt', mediaType: 'text/plain' }],
@@ -124,9 +133,8 @@ describe('a message', () => {
   });
 
   it('that is an edit has the id of the one that it edits, in its thread', () => {
-    const edited = event(text('old', { 'm.relates_to': { rel_type: 'm.thread', event_id: '$root' } }), {
-      event_id: '$0',
-    });
+    const relation = { 'm.relates_to': { rel_type: 'm.thread', event_id: '$root' } };
+    const edited = earlierEventOf(event(text('old', relation), { event_id: '$0' }));
     const content = {
       ...text('* new'),
       'm.new_content': text('new'),
@@ -143,6 +151,20 @@ describe('a message', () => {
 });
 
 describe('events of a room', () => {
+  it('are left out if they are larger than any may be', () => {
+    const [small, large] = [text('x'.repeat(65_000)), text('x'.repeat(66_000))];
+    const unsigned = { 'm.relations': 'x'.repeat(70_000) };
+    const events = [event(small, { event_id: '$small', unsigned }), event(large)];
+    expect(eventsIn(events).map(({ event_id: id }) => id)).toEqual(['$small']);
+  });
+
+  it('are remembered by what others need of them', () => {
+    const content = { ...text('é'.repeat(60_000)), 'm.relates_to': { event_id: `$${'x'.repeat(60_000)}` } };
+    const earlier = earlierEventOf(event(content, { type: 'x'.repeat(60_000) }));
+    expect(JSON.stringify(earlier).length).toBeLessThan(1_000);
+    expect(earlier.beginning).toBe(`${'é'.repeat(200)}…`);
+  });
+
   const member = (membership: string, before: string | null, at: number) =>
     event(
       { membership },

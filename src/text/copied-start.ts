@@ -1,0 +1,7 @@
+/**
+ * The first characters of a text from outside that is to be remembered. A slice would keep all of the text in memory.
+ * A half of a character at the cut becomes U+FFFD.
+ */
+export function copiedStart(text: string, most: number): string {
+  return text.length <= most ? text : Buffer.from(text.slice(0, most)).toString();
+}
