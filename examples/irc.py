@@ -80,10 +80,11 @@ def hear(command, sender, parameters):
         tell(f"PONG :{parameters[-1]}")
     elif command == "PONG":
         id = parameters[-1]
-        _, error = waiting.pop(id, (None, None))
-        if id.startswith("health."):
+        if id not in waiting:  # No message was sent before it: it answers "health".
             say(type="healthy", id=id)
-        elif error is None:
+            return
+        _, error = waiting.pop(id)
+        if error is None:
             say(type="sent", id=id)
         else:
             say(type="not_sent", id=id, reason=error, final=True)

@@ -65,6 +65,7 @@ function describe(issue: Issue, path: Path, value: unknown): string {
     case 'invalid_type':
       // A message of the schema's own says more.
       if (issue.expected === 'array' && typeof value === 'string') return describeList(value);
+      if (issue.expected === 'array' && path[0] === 'route') return 'is a list of tables: write [[route]]';
       return issue.message.startsWith('Invalid') ? describeType(issue.expected, value) : issue.message;
     case 'invalid_value':
       return choices === null ? issue.message : withHint(oneOf(choices), value, choices);

@@ -345,6 +345,7 @@ agent = "default"
         'sd-gateway.toml:6:1: route.agent: there is no agent "other"; add [agents.other], or name another one',
       ],
     ],
+    ['[route]\nagent = "fast"', {}, ['sd-gateway.toml:1:1: route: is a list of tables: write [[route]]']],
     ['a = ', {}, ['sd-gateway.toml:1:5: no valid TOML: the value is missing behind "="']],
     [
       '[stop]\ndrain = 1\ndrain = 2',

@@ -23,7 +23,8 @@ export async function tryHttpAgent(address: string, signal: AbortSignal): Promis
     return { verdict: 'ok', text, mend: null };
   } catch (error) {
     const why = signal.aborted ? 'it does not answer in time' : connectionErrorMessage(error);
-    return { verdict: 'problem', text: `${origin} can’t be reached: ${why}.`, mend: null };
+    const text = `${origin} can’t be reached: ${why}.`;
+    return { verdict: 'problem', text, mend: 'Start that server, or check agent.url' };
   } finally {
     socket.on('error', () => undefined);
     socket.destroy();

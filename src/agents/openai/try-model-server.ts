@@ -1,6 +1,7 @@
 import type { AgentFinding } from '../agent-finding.js';
 import { modelsText, readModels } from './models.js';
 import { type KeySettings, readKey, readSmallFile } from './settings-files.js';
+import { ServerAway } from './verdict.js';
 
 export interface ModelServerSettings extends KeySettings {
   /** Without a slash at its end. */
@@ -29,7 +30,9 @@ export async function tryModelServer(
     const reason = signal.aborted
       ? `the model’s server at ${baseUrl} does not answer in time`
       : error.message;
-    return { verdict: 'problem', text: `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`, mend: null };
+    const text = `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
+    const isAway = error instanceof ServerAway || signal.aborted;
+    return { verdict: 'problem', text, mend: isAway ? 'Start that server, or check base_url' : null };
   }
 }
 

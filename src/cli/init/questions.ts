@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { AgentFinding } from '../../agents/agent-finding.js';
@@ -132,6 +132,10 @@ export class Interview {
       return (await this.#takesAnyway(problem)) ? { type, command: [word, ...others] } : null;
     }
     const answer = { type, command: [file, ...others] };
+    if (!isExecutable(file)) {
+      const problem = `the program ${file} can't be executed: ${shellCommand(['chmod', '+x', file])}`;
+      return (await this.#takesAnyway(problem)) ? answer : null;
+    }
     return (await this.#passes(answer)) ? answer : null;
   }
 
@@ -246,6 +250,11 @@ export class Interview {
     const { asker, force } = this.#options;
     return takesAnyway(asker, force, problem);
   }
+}
+
+/** True if it may be executed by somebody: a name without a path was found as such. */
+function isExecutable(file: string): boolean {
+  return !file.includes('/') || (statSync(file).mode & 0o111) !== 0;
 }
 
 /** One line, without a full stop. */

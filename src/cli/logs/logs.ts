@@ -248,7 +248,12 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       );
     }
     if (error instanceof JournalError || error instanceof ProgramError) {
-      process.stderr.write(`sd-gateway: the journal can’t be read: ${printable(error.message)}\n`);
+      const reason = printable(error.message).replace(/\.$/, '');
+      process.stderr.write(`sd-gateway: the journal can’t be read: ${reason}.\n`);
+      if (error.message.includes('insufficient permissions')) {
+        const step = `sudo ${ownCommand('logs')}`;
+        process.stderr.write(`  Read it as root ("${step}"), or join the group systemd-journal.\n`);
+      }
       return commandStatus.failure;
     }
     throw error;

@@ -43,6 +43,7 @@ test('a server that speaks no TLS, or is away, is a problem', async () => {
   expect(await tried('http://127.0.0.1:9/')).toMatchObject({
     verdict: 'problem',
     text: expect.stringMatching(/ECONNREFUSED/),
+    mend: 'Start that server, or check agent.url',
   });
 });
 

@@ -29,6 +29,11 @@ test.skipIf(!hasIrcServer)(
     await server.start();
     const gateway = await place.start();
     await gateway.says('The program of the channel irc is ready');
+    // The kit has ids of its own.
+    const kit = [...command.slice(0, 4), 'kit', '#dev'];
+    const tested = await place.run(['channel', 'test', '--to', '#dev', '--', ...kit]);
+    expect(tested.stdout).not.toMatch(/^failed/m);
+    expect(tested.status).toBe(0);
 
     const ada = new IrcPerson(server, 'ada');
     await ada.joins('#dev');

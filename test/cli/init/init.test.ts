@@ -91,6 +91,11 @@ describe('with options', () => {
       1,
       'the program /nonexistent/agent is not there, or not in your PATH; --force takes it all the same. Nothing was written',
     ],
+    [
+      ['--agent', 'command', '--command', '/etc/passwd'],
+      1,
+      "the program /etc/passwd can't be executed: chmod +x /etc/passwd; --force takes it all the same. Nothing was written",
+    ],
     [['--agent', 'command'], 64, '--command is needed, as nobody can be asked'],
     [['--agent', 'echo', '--command', 'cat'], 64, '--command goes with --agent command or acp'],
     [['--command', 'cat', '--model', 'x'], 64, '--command goes with --agent command or acp'],
