@@ -44,14 +44,18 @@ export class Namespace {
     execFileSync('nsenter', this.#entering(command), { stdio: ['ignore', 'ignore', 'inherit'] });
   }
 
+  /** Starts a server in it. */
   spawn(command: readonly string[], stdio: 'ignore' | 'pipe' = 'ignore'): ChildProcess {
-    return spawn('nsenter', this.#entering(command), { stdio });
+    return spawn('setpriv', ['--pdeathsig=KILL', 'nsenter', ...this.#entering(command)], { stdio });
   }
 
   /** Starts a program that sees the mounts, in the network outside. */
   spawnAmongMounts(command: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess {
-    const entering = [`--mount=/proc/${this.#holder.pid}/ns/mnt`, ...command];
-    return spawn('nsenter', entering, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    const entering = ['nsenter', `--mount=/proc/${this.#holder.pid}/ns/mnt`, ...command];
+    return spawn('setpriv', ['--pdeathsig=KILL', ...entering], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   }
 
   /** Puts a file system of this size on a directory. */
@@ -83,12 +87,8 @@ export class Namespace {
 
   /** A connection to a port of its loopback; it breaks at once if nobody listens there. */
   connect(port: number): Socket {
-    const path = join(this.#sockets, String(port));
-    if (!this.#bridges.has(port)) {
-      const relay = ['/usr/lib/systemd/systemd-socket-proxyd', `127.0.0.1:${port}`];
-      throw new Error(`"${relay.join(' ')}" does not run yet: see bridge()`);
-    }
-    return connect(path);
+    if (!this.#bridges.has(port)) throw new Error(`Call bridge(${port}) before.`);
+    return connect(join(this.#sockets, String(port)));
   }
 
   /** To be awaited before the first connection to a port. */

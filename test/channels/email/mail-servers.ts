@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -140,18 +141,30 @@ export class MailServers {
 
   async startDovecot(): Promise<void> {
     const config = join(this.folder, 'dovecot.conf');
-    this.#running.set('dovecot', this.namespace.spawn([dovecot, '-F', '-c', config]));
-    await Promise.all([
-      this.namespace.listening(ports.imap),
-      this.namespace.listening(ports.imaps),
-      listening(this.dovecotLmtp),
-    ]);
+    await this.#start('dovecot', [dovecot, '-F', '-c', config], () =>
+      Promise.all([
+        this.namespace.listening(ports.imap),
+        this.namespace.listening(ports.imaps),
+        listening(this.dovecotLmtp),
+      ]),
+    );
   }
 
   async startPostfix(): Promise<void> {
     const config = join(this.folder, 'postfix');
-    this.#running.set('postfix', this.namespace.spawn([postfix, '-c', config, 'start-fg']));
-    await Promise.all([this.namespace.listening(ports.smtp), this.namespace.listening(ports.smtps)]);
+    await this.#start('postfix', [postfix, '-c', config, 'start-fg'], () =>
+      Promise.all([this.namespace.listening(ports.smtp), this.namespace.listening(ports.smtps)]),
+    );
+  }
+
+  async #start(name: ServerName, command: readonly string[], up: () => Promise<unknown>): Promise<void> {
+    const child = this.namespace.spawn(command);
+    this.#running.set(name, child);
+    const ended = once(child, 'exit').then(() => {
+      throw new Error(`${name} did not start:\n${this.log().slice(-1_000)}`);
+    });
+    ended.catch(() => undefined);
+    await Promise.race([up(), ended]);
   }
 
   async startServer(name: ServerName): Promise<void> {
@@ -161,8 +174,13 @@ export class MailServers {
   /** Ends a server in the middle of whatever it does, with all that it has started. */
   async kill(name: ServerName): Promise<void> {
     const all = this.pause(name);
+    const child = this.#running.get(name);
     this.#running.delete(name);
+    const isOver = child === undefined || child.exitCode !== null || child.signalCode !== null;
+    // Dovecot takes one that is still a zombie for one that runs, and does not start.
+    const ended = isOver ? null : once(child, 'exit');
     for (const pid of all) signal(pid, 'SIGKILL');
+    await ended;
     // A socket of one that still runs would keep the next server from its name.
     while (all.some(isRunning)) await delay(5);
   }
