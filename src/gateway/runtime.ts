@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { GroupsFound } from '../agents/agent-groups.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
+import { askFacts } from '../channels/control/ask-facts.js';
 import type { AgentFacts, ChannelFacts } from '../channels/control/facts.js';
 import { Hooks } from '../channels/hooks.js';
 import type { HttpChannel } from '../channels/http/http-channel.js';
@@ -32,7 +33,7 @@ import { makeDirectories } from './start/make-directories.js';
 import { readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
 import type { StartWait } from './start/start-wait.js';
 import { beginStore, logRecovery, StoreTrouble } from './start/store.js';
-import { checkBeforeTakeover } from './start/takeover-check.js';
+import { checkBeforeTakeover, refuseUnit } from './start/takeover-check.js';
 import { noteFatalSignals } from './supervisor/last-words.js';
 import { adoptAgentOrphans } from './supervisor/orphans.js';
 import type { SideWork } from './supervisor/side-work.js';
@@ -87,7 +88,13 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { takeover } = options;
   const release = await wait.until(() => {
     makeDirectories(directories, database, options.environment);
-    const beforeTakeover = (holderPid: number | null) => checkTakeover(options, holderPid);
+    const beforeTakeover = async (holderPid: number | null) => {
+      // Some file systems don't tell who has a lock.
+      const answer = await askFacts(join(runtimeDirectory, 'control.sock'));
+      const holder = answer.outcome === 'told' ? answer.facts : null;
+      if (holder !== null && holder.unit !== options.unit) refuseUnit(holder.unit);
+      await checkTakeover(options, holderPid ?? holder?.pid ?? null);
+    };
     const places = { stateDirectory, runtimeDirectory, database };
     return lockDirectories({ ...places, takeover, beforeTakeover, log, step, signal });
   });

@@ -84,6 +84,17 @@ describeOnMachine('install and uninstall', (machine) => {
       expect(await property('sd-gateway.service', 'UnitFileState')).toBe('enabled');
       expect((await type('start')).status).toBe(0);
 
+      // Its own gateway is in nobody's way.
+      expect(await type('install', '--print')).toMatchObject({ status: 0, stderr: '' });
+      await machine().check(['mv', '/etc/sd-gateway/sd-gateway.toml', '/etc/sd-gateway/kept']);
+      expect((await type('init', '--yes')).status).toBe(0);
+      expect(await machine().check(['cat', '/etc/sd-gateway/sd-gateway.toml'])).not.toContain('8734');
+      await machine().check(['mv', '/etc/sd-gateway/kept', '/etc/sd-gateway/sd-gateway.toml']);
+      expect(await type('run', '--takeover')).toMatchObject({
+        status: 78,
+        stderr: expect.stringContaining('runs as sd-gateway.service, which systemd would start again'),
+      });
+
       expect((await type('install', '--instance', 'two', '--now')).status).toBe(0);
       for (const unit of ['sd-gateway', 'sd-gateway-two']) {
         expect(await property(`${unit}.service`, 'ActiveState')).toBe('active');

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { firstUnprivilegedPort } from '../../channels/http/server/port-holder.js';
+import { firstUnprivilegedPort, portHolders } from '../../channels/http/server/port-holder.js';
 import { isLeftoverLink, scopeOfUser } from '../../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import type { Configuration } from '../../config/schema.js';
@@ -15,6 +15,7 @@ import {
   unitName,
   unitNames,
 } from '../../manager/service-manager.js';
+import { serviceOf } from '../../systemd/evidence.js';
 import { type InstalledUnit, readInstalled } from '../../units/drift.js';
 import { dropInsOf, packagedUnit } from '../../units/load-path.js';
 import { stablePath } from '../../units/paths.js';
@@ -121,13 +122,14 @@ async function lingers(user: string): Promise<boolean> {
   return status === 0 ? stdout.trim() === 'yes' : existsSync(`/var/lib/systemd/linger/${user}`);
 }
 
-/** True if another process holds the port. A host that is not this machine's counts as free. */
-function isTaken(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
+/** True if a process that is not of these units holds the port. A host that is not this machine's counts as free. */
+async function isTaken(host: string, port: number, units: readonly string[]): Promise<boolean> {
+  const isHeld = await new Promise((resolve) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE'));
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(false)));
   });
+  return isHeld === true && !portHolders(port, host).some(({ pid }) => units.includes(serviceOf(pid) ?? ''));
 }
 
 function portOf({ http }: Configuration): number | null {
@@ -155,9 +157,13 @@ function portsOfOthers(directory: string, own: string): Set<number> {
 const host = '127.0.0.1';
 
 /** The first port from the default on that neither an instance nor anybody else has. */
-async function freePort(first: number, taken: ReadonlySet<number>): Promise<number> {
+async function freePort(
+  first: number,
+  taken: ReadonlySet<number>,
+  units: readonly string[],
+): Promise<number> {
   for (let port = first; port < first + 1_000; port++)
-    if (!taken.has(port) && !(await isTaken(host, port))) return port;
+    if (!taken.has(port) && !(await isTaken(host, port, units))) return port;
   return first;
 }
 
@@ -177,7 +183,7 @@ export async function portForNew(
   for (const port of taken) others.add(port);
   // The instance without a name has the default, unless its file says otherwise; and it may not have one.
   if (instance !== null && !existsSync(join(directory, 'sd-gateway.toml'))) others.add(preset);
-  return freePort(preset, others);
+  return freePort(preset, others, unitNames(instance));
 }
 
 /** The mode of a configuration: a system unit’s user has to read root’s file. */
@@ -338,7 +344,7 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
       listen.kind === 'tcp' &&
       !isRunning &&
       !(needsSample && isNew) &&
-      (await isTaken(listen.host, listen.port))
+      (await isTaken(listen.host, listen.port, unitNames(instance)))
         ? `${listen.host}:${listen.port}`
         : null,
     closedPort:

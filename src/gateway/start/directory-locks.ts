@@ -114,7 +114,7 @@ function refusal(what: string, holderPid: number | null, takeover: boolean): Ref
   const holder = describe(holderPid);
   const advice = takeover
     ? 'It was asked to stop, and something has it again; a unit is to be stopped with "systemctl stop".'
-    : 'Stop that gateway first, start this one with --takeover, or with --instance NAME for directories of its own.';
+    : 'Stop that gateway first, start this one with --takeover if it is no unit’s, or with --instance NAME for directories of its own.';
   return new RefusedStart(`The ${what} is in use by ${holder}. ${advice}`);
 }
 

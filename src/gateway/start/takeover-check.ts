@@ -4,6 +4,7 @@ import { portHolders } from '../../channels/http/server/port-holder.js';
 import type { ListenAddress } from '../../config/values.js';
 import { serviceOf } from '../../systemd/evidence.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { ownCommand } from '../../text/own-command.js';
 import { RefusedStart } from './failed-start.js';
 
 const stays = 'The other gateway was left as it is.';
@@ -37,6 +38,14 @@ async function checkAddress(listen: ListenAddress, holderPid: number | null): Pr
   }
   throw new RefusedStart(
     `This gateway could not listen on ${address}: ${other.name} (pid ${other.pid}) does, which is not the gateway to take over from. ${stays}`,
+  );
+}
+
+/** Throws a RefusedStart if the gateway that is to be stopped is a unit's. @param unit null: it is none's */
+export function refuseUnit(unit: string | null): void {
+  if (unit === null) return;
+  throw new RefusedStart(
+    `The other gateway runs as ${unit}, which systemd would start again. Stop that first: ${ownCommand('stop')}. ${stays}`,
   );
 }
 
