@@ -70,7 +70,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'that takes what came of a broken stream for the reply',
-    files: /^run-/,
+    files: /^gateway-/,
     text: 'const delayMs = hasText ?',
     replacement: `if (hasText) {
         yield { type: 'end', reply: { text: '', metadata: {} } };
