@@ -204,6 +204,8 @@ export class GatewayClient {
       let isConnected = false;
       outgoing.once('socket', (socket) => {
         isConnected = !socket.connecting;
+        // A connection that is kept serves many requests.
+        if (isConnected) return;
         socket.once('connect', () => {
           isConnected = true;
         });

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer, globalAgent } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,23 @@ import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { GatewayClient, UnreachableError } from '../../../src/cli/client/http.js';
 import { UnprovenError } from '../../../src/cli/client/proven-connection.js';
+
+it('adds nothing to a connection that it keeps', async () => {
+  const listeners: number[] = [];
+  const server = createHttpServer((_request, response) => response.end('{}')).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const client = new GatewayClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'secret');
+  for (let count = 0; count < 3; count += 1) {
+    await client.get('/v1/x');
+    // The connection is kept in the next turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    const [kept] = Object.values(globalAgent.freeSockets).flat();
+    if (kept !== undefined) listeners.push(kept.listenerCount('connect'));
+  }
+  expect(listeners.length).toBeGreaterThan(1);
+  expect(new Set(listeners).size).toBe(1);
+});
 
 describe('a client that is to ask the gateway alone', () => {
   /** An address of a server of this user, and what it has read. */
