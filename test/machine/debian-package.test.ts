@@ -245,6 +245,22 @@ drain = "0s"
     await machine().check(['systemctl', 'restart', 'sd-gateway.service']);
   });
 
+  it('is upgraded with a configuration that can’t be used: what runs goes on, and the operator is told', async () => {
+    const configuration = '/etc/sd-gateway/sd-gateway.toml';
+    const before = await machine().check(['cat', configuration]);
+    const invocation = await show(machine(), 'InvocationID');
+    await machine().writeFile(configuration, `bogus = 1\n${before}`);
+    const stderr = await install(machine(), second);
+    expect(stderr).toContain('sd-gateway: sd-gateway.service runs on as the former version.');
+    expect(stderr).toContain('bogus');
+    expect(stderr).toContain('Mend that, then: sd-gateway restart\n');
+    expect(stderr).not.toContain('deb-systemd-invoke');
+    expect(await show(machine(), 'InvocationID')).toBe(invocation);
+    expect((await machine().run(['sd-gateway', 'status'])).status).toBe(0);
+    await machine().writeFile(configuration, before);
+    expect((await machine().run(['sd-gateway', 'restart'])).status).toBe(0);
+  });
+
   it('stops when it is removed, with its instances, and keeps their messages', async () => {
     await machine().check(['dpkg', '--remove', 'sd-gateway']);
     for (const unit of ['sd-gateway.service', two]) {
