@@ -13,10 +13,15 @@ export function quoted(path: string): string {
   return /^[\w/.:@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
-function tighten(facts: DoctorFacts, { path, uid, isDirectory }: FileFacts, mode: number) {
+function changeMode(
+  facts: DoctorFacts,
+  { path, uid, isDirectory }: FileFacts,
+  mode: number,
+  text = 'Close it to others:',
+) {
   const command = `chmod ${mode.toString(8)} ${quoted(path)}`;
   return mend(
-    'Close it to others:',
+    text,
     facts.uid === uid ? command : asRoot(facts, command),
     facts.uid === 0 || facts.uid === uid ? { kind: 'chmod', path, mode, isDirectory } : null,
   );
@@ -73,7 +78,7 @@ export function checkToken(facts: DoctorFacts): readonly Finding[] {
       say(
         'problem',
         `${path} is open to other users (mode ${octal(mode)}): the gateway refuses to start with it. Who could read it may have it; removing it makes the next start make a new one.`,
-        tighten(facts, token.value, 0o600),
+        changeMode(facts, token.value, 0o600),
       ),
     ];
   }
@@ -143,13 +148,22 @@ export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
     if (!directory.known) found.push(say('unknown', `It can’t be looked at: ${directory.why}`));
     else if (directory.value === null)
       found.push(say('not-applicable', 'There is none yet; the start makes it'));
-    else if ((directory.value.mode & 0o077) !== 0) {
+    else if ((directory.value.mode & 0o700) !== 0o700) {
+      const { path, mode } = directory.value;
+      found.push(
+        say(
+          'problem',
+          `${path} is closed to its own user (mode ${octal(mode)}): the gateway can’t use what is in it.`,
+          changeMode(facts, directory.value, 0o700, 'Open it to its user:'),
+        ),
+      );
+    } else if ((directory.value.mode & 0o077) !== 0) {
       const { path, mode } = directory.value;
       found.push(
         say(
           'warning',
           `${path} is open to other users (mode ${octal(mode)}).`,
-          tighten(facts, directory.value, 0o700),
+          changeMode(facts, directory.value, 0o700),
         ),
       );
     } else found.push(say('ok', `${directory.value.path}, mode ${octal(directory.value.mode)}`));

@@ -5,7 +5,18 @@ import { type Finding, findings, mend } from '../finding.js';
 /** The oldest systemd that the units are written for. */
 const oldest = 247;
 
-export function checkManager({ manager, scope, user, gateway }: DoctorFacts): readonly Finding[] {
+/** True for a gateway in the foreground, of a user whose manager doesn’t run: no unit of it can have the gateway. */
+function needsNoManager({ manager, scope, gateway }: DoctorFacts): boolean {
+  return (
+    scope === 'user' &&
+    manager.unreachable !== null &&
+    gateway.outcome === 'told' &&
+    gateway.facts.unit === null
+  );
+}
+
+export function checkManager(facts: DoctorFacts): readonly Finding[] {
+  const { manager, scope, user, gateway } = facts;
   const say = findings('systemd', 'service manager');
   const { booted, version, unreachable } = manager;
   if (!booted && gateway.outcome === 'told') {
@@ -19,6 +30,9 @@ export function checkManager({ manager, scope, user, gateway }: DoctorFacts): re
         mend(`Run the gateway in the foreground: ${ownCommand('run')}`),
       ),
     ];
+  }
+  if (needsNoManager(facts)) {
+    return [say('not-applicable', 'The user manager doesn’t run; the gateway runs in the foreground')];
   }
   if (unreachable !== null) {
     return [
@@ -46,8 +60,10 @@ export function checkManager({ manager, scope, user, gateway }: DoctorFacts): re
   return [say('ok', `systemd ${version}, and the ${scope} manager answers`)];
 }
 
-export function checkLinger({ linger, user }: DoctorFacts): readonly Finding[] {
+export function checkLinger(facts: DoctorFacts): readonly Finding[] {
+  const { linger, user } = facts;
   const say = findings('systemd', 'linger');
+  if (needsNoManager(facts)) return [say('not-applicable', 'The gateway runs in the foreground')];
   if (linger === null) return [say('not-applicable', 'A unit of the system manager needs no linger.')];
   if (!linger.known) return [say('unknown', `Whether ${user} lingers can’t be said: ${linger.why}`)];
   if (linger.value) return [say('ok', `${user} lingers: the unit runs without a log-in`)];

@@ -7,10 +7,11 @@ import {
   linkSync,
   openSync,
   readFileSync,
+  statSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { bearerToken } from '../../channels/http/bearer.js';
 import { NoRegularFileError, openRegularFile } from '../../linux/files.js';
 
@@ -113,6 +114,19 @@ export function readSecret(
   }
 }
 
+/** The directory of a file, if its owner may not enter it; null otherwise, and where it can't be seen. */
+function closedDirectory(path: string): { readonly path: string; readonly mode: string } | null {
+  const directory = dirname(path);
+  try {
+    const mode = statSync(directory).mode & 0o7777;
+    return (mode & 0o100) === 0 ? { path: directory, mode: mode.toString(8).padStart(4, '0') } : null;
+  } catch (error) {
+    // The reason why the file can't be read is reported all the same.
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return null;
+  }
+}
+
 function open(path: string, kind: 'credential' | 'state', name: string, reachable: string): number | null {
   try {
     return openRegularFile(reachable, kind === 'state' ? 'links-refused' : 'links-followed');
@@ -121,6 +135,13 @@ function open(path: string, kind: 'credential' | 'state', name: string, reachabl
     if (error instanceof NoRegularFileError) {
       throw new SecretError(
         `${path} ${error.message}; remove it, and put the ${name} itself there, or give it to the unit as a credential (LoadCredential=, systemd.exec(5)). Without either the next start makes a new one.`,
+        { cause: error },
+      );
+    }
+    const closed = closedDirectory(path);
+    if ((error as NodeJS.ErrnoException).code === 'EACCES' && closed !== null) {
+      throw new SecretError(
+        `The ${name} in ${path} can't be read: the directory ${closed.path} has mode ${closed.mode}, which keeps out its own user. Open it: chmod 700 ${closed.path}`,
         { cause: error },
       );
     }

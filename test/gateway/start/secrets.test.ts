@@ -210,3 +210,17 @@ test('webhook secrets are keys of the length that was written, or refused withou
     { numRuns: 300 },
   );
 });
+
+test.runIf(process.getuid?.() === 0)('names the directory that its owner can not enter', () => {
+  writeFileSync(join(directory, 'token'), 'x', { mode: 0o600 });
+  chownSync(directory, 65534, 65534);
+  chownSync(join(directory, 'token'), 65534, 65534);
+  chmodSync(directory, 0o000);
+  process.seteuid?.(65534);
+  try {
+    expect(() => secret()).toThrow(`chmod 700 ${directory}`);
+  } finally {
+    process.seteuid?.(0);
+    chmodSync(directory, 0o700);
+  }
+});
