@@ -616,6 +616,23 @@ describe('verdicts', () => {
     ['time to stop', 'ok', inContainer(8_000), null],
     ['supervisor', 'warning', { gateway: told({ pid: 1 }), manager: notBooted }, 'supervisor = "container"'],
     [
+      // It waited, and lengthened its limit meanwhile: systemd would have ended it otherwise.
+      'time to ready',
+      'ok',
+      {
+        journal: known({
+          ...journal,
+          events: [
+            { at: 0, kind: 'starting', text: '', invocation: 'a' },
+            { at: 106_000, kind: 'started', text: '', invocation: 'a' },
+            { at: 200_000, kind: 'starting', text: '', invocation: 'b' },
+            { at: 201_000, kind: 'started', text: '', invocation: 'b' },
+          ],
+        }),
+      },
+      null,
+    ],
+    [
       'time to ready',
       'warning',
       {

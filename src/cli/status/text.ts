@@ -81,7 +81,7 @@ function watchdogRow({ unit, gateway, at }: StatusReport): Row[] {
     gateway === null
       ? []
       : [
-          `event loop delayed by ${gateway.eventLoopDelay.mean.toFixed(1)} ms in the mean, ${gateway.eventLoopDelay.max.toFixed(0)} ms at most`,
+          `event loop delayed by ${gateway.eventLoopDelay.mean.toFixed(1)} ms in the mean, ${Math.ceil(gateway.eventLoopDelay.max)} ms at most`,
         ];
   const isUp = gateway !== null || (unit?.mainPid ?? null) !== null;
   if (!isUp) return [];

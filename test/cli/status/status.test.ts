@@ -72,6 +72,11 @@ describe('the verdict', () => {
 });
 
 describe('the screen', () => {
+  it('shows no mean of the event loop above its maximum', () => {
+    const shown = show({ gateway: gateway({ eventLoopDelay: { mean: 81.2, p99: 81.2, max: 81.2 } }) });
+    expect(shown.replace(/\s+/g, ' ')).toContain('81.2 ms in the mean, 82 ms at most');
+  });
+
   it('of a running gateway says all there is', () => {
     expect(show()).toBe(
       [
