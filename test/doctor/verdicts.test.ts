@@ -531,6 +531,16 @@ describe('verdicts', () => {
     ],
     ['state directory', 'warning', withData({ stateDirectory: file('/s d', 0o755) }), "chmod 700 '/s d'"],
     [
+      // The next start would open the directory again.
+      'state directory',
+      'warning',
+      {
+        ...withData({ stateDirectory: file('/s', 0o755) }),
+        ...withUnit({ StateDirectory: 's', StateDirectoryMode: '0755' }),
+      },
+      'StateDirectoryMode=0700',
+    ],
+    [
       'owners',
       'problem',
       withData({ entries: known([ofRoot('/s/last-words.json')]) }),

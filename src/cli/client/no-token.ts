@@ -29,6 +29,10 @@ export async function noTokenAdvice(
     return `${asRoot(parsed, `If you mean the gateway of the system (${systems})`)}. For a gateway of your own: "${ownCommand('run')}", or "${ownCommand('install')}".`;
   }
   if (isDenied) return 'It is for its owner alone: run this as that user, or set SD_GATEWAY_TOKEN.';
+  if (unit !== null) {
+    const start = commandFor('start', { scope, instance: instanceOf(parsed) }, true);
+    return `The first start of ${unit} makes it: "${start}". Or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/${unit}/token.`;
+  }
   return `Start a gateway as this user ("${ownCommand('run')}") or install one ("${ownCommand('install')}"), name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.`;
 }
 

@@ -137,12 +137,24 @@ function checkStateSetting(facts: DoctorFacts): readonly Finding[] {
   ];
 }
 
+/** The setting that keeps a directory closed, where each start of the unit opens it to others again; else null. */
+function modeOfUnit(facts: DoctorFacts, property: 'StateDirectory' | 'RuntimeDirectory') {
+  const unit = unitOf(facts);
+  if (unit === null || (unit.properties[property] ?? '') === '') return null;
+  const mode = Number.parseInt(unit.properties[`${property}Mode`] ?? '0700', 8);
+  if ((mode & 0o077) === 0) return null;
+  return mend(
+    `Set ${property}Mode=0700 in [Service], as each start gives it mode ${octal(mode)}; then restart the gateway:`,
+    systemctl(facts, `edit ${unit.name}`),
+  );
+}
+
 export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
   const { stateDirectory, runtimeDirectory, entries } = facts.data;
   const found: Finding[] = [...checkLeftoverLink(facts), ...checkStateSetting(facts)];
-  for (const [name, directory] of [
-    ['state directory', stateDirectory],
-    ['runtime directory', runtimeDirectory],
+  for (const [name, directory, property] of [
+    ['state directory', stateDirectory, 'StateDirectory'],
+    ['runtime directory', runtimeDirectory, 'RuntimeDirectory'],
   ] as const) {
     const say = findings('data', name);
     if (!directory.known) found.push(say('unknown', `It can’t be looked at: ${directory.why}`));
@@ -163,7 +175,7 @@ export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
         say(
           'warning',
           `${path} is open to other users (mode ${octal(mode)}).`,
-          changeMode(facts, directory.value, 0o700),
+          modeOfUnit(facts, property) ?? changeMode(facts, directory.value, 0o700),
         ),
       );
     } else found.push(say('ok', `${directory.value.path}, mode ${octal(directory.value.mode)}`));

@@ -41,6 +41,8 @@ const properties = [
   'InvocationID',
   'Type',
   'NotifyAccess',
+  'StateDirectoryMode',
+  'RuntimeDirectoryMode',
   'KillMode',
   'KillSignal',
   'RestartKillSignal',
