@@ -39,7 +39,11 @@ export class Place {
   }
 
   /** Runs a command to its end. */
-  async run(argv: readonly string[], environment: NodeJS.ProcessEnv = {}, input = ''): Promise<Ended> {
+  async run(
+    argv: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+    input: string | Buffer = '',
+  ): Promise<Ended> {
     const child = spawn(process.execPath, [this.program, ...argv], {
       env: { ...this.environment, ...environment },
     });

@@ -1,6 +1,6 @@
 import { createInterface, type Interface } from 'node:readline';
 import { errorMessage } from '../../text/failure-text.js';
-import { linesOf } from '../../text/lines.js';
+import { EncodingError, linesOf } from '../../text/lines.js';
 import { ownCommand } from '../../text/own-command.js';
 import { commandStatus } from '../command.js';
 import { printable, type Terminal, terminalOf } from '../terminal.js';
@@ -68,6 +68,18 @@ class PipedChat {
   constructor(private readonly conversation: Conversation) {}
 
   async run(): Promise<number> {
+    try {
+      return await this.#sayLines();
+    } catch (error) {
+      if (!(error instanceof EncodingError)) throw error;
+      process.stderr.write(
+        `sd-gateway: standard input, ${error.message}. That line and those behind it were not sent.\n`,
+      );
+      return commandStatus.failure;
+    }
+  }
+
+  async #sayLines(): Promise<number> {
     const nothing: TurnListener = {
       text: () => undefined,
       restart: () => undefined,
@@ -75,7 +87,7 @@ class PipedChat {
       question: (question) => process.stderr.write(questionText(question, ownCommand)),
     };
     let status: number = commandStatus.success;
-    for await (const line of linesOf(process.stdin)) {
+    for await (const line of linesOf(process.stdin, { fatal: true })) {
       const text = line.replace(/\r$/, '');
       if (text.trim() === '') continue;
       const outcome = await this.conversation.say(text, nothing, new AbortController().signal);

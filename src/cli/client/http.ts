@@ -13,6 +13,14 @@ import { linesOf } from '../../text/lines.js';
 import type { StreamedBody } from './message-form.js';
 import { connectProven, UnprovenError } from './proven-connection.js';
 
+/** One line. OpenSSL's own words for a server without TLS tell nobody what to do. */
+function reasonOf(cause: unknown, address: string): string {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'EPROTO') {
+    return `it speaks no TLS; try ${address.replace(/^https:/, 'http:')}`;
+  }
+  return errorMessage(cause).replace(/\s+/g, ' ').trim();
+}
+
 /** No gateway answers at the address. */
 export class UnreachableError extends Error {
   /** `wasSent`: the gateway may have read the request, and done what it asks for. */
@@ -21,7 +29,7 @@ export class UnreachableError extends Error {
     options: ErrorOptions,
     readonly wasSent = false,
   ) {
-    const reason = errorMessage(options.cause);
+    const reason = reasonOf(options.cause, address);
     super(`no gateway answers at ${address}: ${reason}`, options);
     this.name = 'UnreachableError';
   }
@@ -34,7 +42,7 @@ export class UnansweredPostError extends UnreachableError {
     readonly session: string,
   ) {
     super(address, { cause }, true);
-    this.message = `the gateway at ${address} gave no answer (${errorMessage(cause)}): it may have accepted the message`;
+    this.message = `the gateway at ${address} gave no answer (${reasonOf(cause, address)}): it may have accepted the message`;
     this.name = 'UnansweredPostError';
   }
 }
@@ -206,7 +214,8 @@ export class GatewayClient {
         isConnected = !socket.connecting;
         // A connection that is kept serves many requests.
         if (isConnected) return;
-        socket.once('connect', () => {
+        // Nothing of a request goes through before the TLS handshake has ended.
+        socket.once(base.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
           isConnected = true;
         });
       });

@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { closeSync } from 'node:fs';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseRetryAfter } from '../../gateway/delivery/schedule.js';
 import { NoRegularFileError, openRegularFile } from '../../linux/files.js';
@@ -168,7 +169,12 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   }
   const replyTo = replyTargetOf(parsed.values['to']);
   if (replyTo === null) throw new UsageError('--to needs CHANNEL:ADDRESS', parsed.command.name);
-  const message = { text: operand === '-' ? await text(process.stdin) : operand, ...replyTo };
+  const text = operand === '-' ? decoded(await buffer(process.stdin)) : operand;
+  if (text === null) {
+    process.stderr.write('sd-gateway: standard input is no UTF-8 (iconv makes it so). Nothing was sent.\n');
+    return commandStatus.failure;
+  }
+  const message = { text, ...replyTo };
   const deadline = performance.now() + wait;
   const session = parsed.values['session'] ?? defaultSession;
   const unreadable = unreadableOf(files);
@@ -184,6 +190,11 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     }
     return report(client, answer, deadline, parsed);
   });
+}
+
+/** Null: the bytes are no UTF-8. */
+function decoded(bytes: Uint8Array): string | null {
+  return isUtf8(bytes) ? new TextDecoder().decode(bytes) : null;
 }
 
 /** The command line's words for members of the body. */

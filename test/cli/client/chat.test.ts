@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Place, program } from '../foreground.js';
@@ -35,6 +37,29 @@ it('goes on after a message that is dead, and tells of it', async () => {
   expect(stdout).toBe('you said next\n');
   expect(stderr).toContain('sd-gateway: the message is dead: the command exited with status 3');
   expect(status).toBe(1);
+});
+
+it('sends nothing that is no UTF-8, and neither does `send`', async () => {
+  const bytes = Buffer.concat([Buffer.from('hello\ncaf'), Buffer.from([0xe9]), Buffer.from('\nmore\n')]);
+  const chatted = await place.run(['chat', '--session', 'u'], {}, bytes);
+  expect(chatted).toMatchObject({ status: 1, stdout: 'you said hello\n' });
+  expect(chatted.stderr).toContain('line 2: it is no UTF-8. That line and those behind it were not sent.');
+  const sent = await place.run(['send', '--session', 'u', '-'], {}, bytes);
+  expect(sent).toMatchObject({ status: 1, stdout: '' });
+  expect(sent.stderr).toContain('standard input is no UTF-8');
+  const listed = await place.run(['messages', 'u', '--json']);
+  expect(listed.stdout).not.toContain('caf');
+});
+
+it('tells of a gateway that speaks no TLS, which can have taken nothing', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const environment = { SD_GATEWAY_TOKEN: 'a'.repeat(43) };
+  const sent = await place.run(['send', '--url', `https://127.0.0.1:${port}`, 'x'], environment);
+  server.close();
+  expect(sent.status).toBe(69);
+  expect(sent.stderr).toContain(`it speaks no TLS; try http://127.0.0.1:${port}`);
 });
 
 /** A chat in a terminal, which is script(1). */
