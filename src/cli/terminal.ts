@@ -47,11 +47,15 @@ export function terminalOf(
   };
 }
 
-/** Text from elsewhere, with what could steer a terminal made visible; line feeds and tabs stay. */
+/**
+ * Text from elsewhere, with what could steer a terminal made visible: control characters, and those that make it show what
+ * follows in another order (Unicode Standard Annex #9). Line feeds and tabs stay.
+ */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (character) => {
+    const hex = character.charCodeAt(0).toString(16);
+    return hex.length > 2 ? `\\u${hex}` : `\\x${hex.padStart(2, '0')}`;
   });
 }
 
@@ -60,10 +64,10 @@ export function textFor(text: string, stream: NodeJS.WriteStream): string {
   return stream.isTTY === true ? printable(text) : text;
 }
 
-/** Escapes, for a terminal, the control characters that JSON may hold as they are; leaves it for a pipe or a file. */
+/** Escapes, for a terminal, the characters that `printable` shows and JSON may hold as they are; leaves it for a pipe or a file. */
 export function jsonFor(text: string, stream: NodeJS.WriteStream): string {
   if (stream.isTTY !== true) return text;
-  return text.replace(/[\u007f-\u009f]/g, (character) => {
+  return text.replace(/[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
 }

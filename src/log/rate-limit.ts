@@ -21,13 +21,15 @@ interface Window {
 /** Kinds that are told apart at a time; the rest share one window, so that memory stays bounded. */
 const mostKinds = 500;
 const longestKind = 60;
+/** Characters of a message that its kind is read from: ids in it are shown shorter. */
+const longestRead = 1_000;
 
 /**
  * Names the kind of a record: the text up to the first colon, without its numbers and ids. So "Attempt 3 to deliver …
  * failed" is one kind, whichever attempt and message it is about.
  */
 export function kindOf(message: string): string {
-  const [head = ''] = message.split(/:\s/, 1);
+  const [head = ''] = message.slice(0, longestRead).split(/:\s/, 1);
   return head.replace(/[\da-f]{4,}(?:-[\da-f]{4,})+|\d+(?:\.\d+)?/gi, '#').slice(0, longestKind);
 }
 

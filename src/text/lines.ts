@@ -45,19 +45,46 @@ export async function* linesOf(
   if (begun.sizeBytes > 0) yield finish(new Uint8Array());
 }
 
+/** Pieces of a line that are kept as they came: each may be one character. */
+const mostPieces = 1_024;
+
 /** Cuts text that comes in chunks into lines, as a protocol of lines wants them. */
 export class LineSplitter {
-  #rest = '';
+  /** The line that has begun, which is looked at once it is whole. Its newest pieces may be short. */
+  #begun: string[] = [];
+  #newest: string[] = [];
+  #begunCharacters = 0;
 
   constructor(private readonly limitCharacters: number) {}
 
   /** Gives the lines that are whole now. Throws a RangeError once one is longer than the limit. */
   push(chunk: string): readonly string[] {
-    const lines = (this.#rest + chunk).split('\n');
-    this.#rest = lines.pop() ?? '';
-    if (this.#rest.length > this.limitCharacters) {
+    const lines = chunk.split('\n');
+    const rest = lines.pop() ?? '';
+    const [first] = lines;
+    if (first !== undefined) lines[0] = this.#whole(first);
+    this.#begin(rest);
+    if (this.#begunCharacters > this.limitCharacters) {
       throw new RangeError(`a line is longer than ${this.limitCharacters} characters`);
     }
     return lines;
+  }
+
+  #begin(piece: string): void {
+    if (piece === '') return;
+    this.#begunCharacters += piece.length;
+    this.#newest.push(piece);
+    if (this.#newest.length < mostPieces) return;
+    this.#begun.push(this.#newest.join(''));
+    this.#newest = [];
+  }
+
+  #whole(end: string): string {
+    if (this.#begunCharacters === 0) return end;
+    const line = [...this.#begun, ...this.#newest, end].join('');
+    this.#begun = [];
+    this.#newest = [];
+    this.#begunCharacters = 0;
+    return line;
   }
 }

@@ -14,6 +14,12 @@ describe('text from elsewhere', () => {
     expect(printable(hostile)).toBe(textFor(hostile, terminal));
   });
 
+  it('is not shown in another order', () => {
+    const turned = 'a\u202eb\u2066c\u2069';
+    expect(printable(turned)).toBe('a\\u202eb\\u2066c\\u2069');
+    expect(jsonFor(JSON.stringify(turned), terminal)).toBe('"a\\u202eb\\u2066c\\u2069"');
+  });
+
   it('goes through a pipe as it is', () => {
     expect(textFor(hostile, pipe)).toBe(hostile);
     expect(jsonFor(JSON.stringify(hostile), pipe)).toBe(JSON.stringify(hostile));

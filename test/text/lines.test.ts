@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ArchiveItem, formatArchive, parseArchive } from '../../src/store/archive.js';
-import { EncodingError, linesOf } from '../../src/text/lines.js';
+import { EncodingError, LineSplitter, linesOf } from '../../src/text/lines.js';
 
 async function* chunksOf(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
@@ -83,5 +83,36 @@ describe('an archive with U+2028 and U+2029 in its texts', () => {
     ],
   ])('is read %s', async (_what, text) => {
     expect(await all(parseArchive(linesOf(chunksOf(Buffer.from(text), 7))))).toEqual([session]);
+  });
+});
+
+describe('lines of a protocol', () => {
+  test('end at line feeds, wherever the chunks do', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom('a', 'ü', '', '\n', 'b\nc', '\n\n'), { maxLength: 50 }),
+        (chunks) => {
+          const splitter = new LineSplitter(1_000);
+          const lines = chunks.flatMap((chunk) => splitter.push(chunk));
+          expect([...lines, ...splitter.push('\n')]).toEqual(chunks.join('').split('\n'));
+        },
+      ),
+    );
+  });
+
+  // To look at all of the line for each character would take hours.
+  test('may come character by character', () => {
+    const splitter = new LineSplitter(3_000_000);
+    const counts = new Set<number>();
+    for (let at = 0; at < 3_000_000; at += 1) counts.add(splitter.push('x').length);
+    expect([...counts]).toEqual([0]);
+    expect(splitter.push('\n').map(({ length }) => length)).toEqual([3_000_000]);
+  });
+
+  test('are no longer than the limit', () => {
+    const splitter = new LineSplitter(3);
+    expect(splitter.push('abc\nab')).toEqual(['abc']);
+    expect(splitter.push('c')).toEqual([]);
+    expect(() => splitter.push('d')).toThrow(RangeError);
   });
 });

@@ -22,10 +22,20 @@ export class MergedEvents implements AsyncIterable<AgentEvent> {
       this.#waiting.push(event);
     }
     // A reader that is far behind needs the text, and the last of what was replaced meanwhile.
-    if (this.#waiting.length > mostWaiting) {
-      this.#waiting = this.#waiting.filter((each, at) => !replaced.has(each.type) || at > last);
-    }
+    if (this.#waiting.length > mostWaiting) this.#shorten();
     this.#wake();
+  }
+
+  #shorten(): void {
+    const shorter: AgentEvent[] = [];
+    for (const [at, event] of this.#waiting.entries()) {
+      if (replaced.has(event.type) && at < this.#waiting.length - 1) continue;
+      const before = shorter.at(-1);
+      if (before?.type === 'delta' && event.type === 'delta') {
+        shorter[shorter.length - 1] = { type: 'delta', text: before.text + event.text };
+      } else shorter.push(event);
+    }
+    this.#waiting = shorter;
   }
 
   /** No event follows. */

@@ -91,8 +91,7 @@ function contentFile(block: unknown): ContentFile | null {
 function fileOf(uri: unknown, type: unknown, bytes: Buffer): ContentFile {
   const mediaType = typeof type === 'string' ? type : null;
   const [kind, format = ''] = plainMediaType(mediaType).split('/');
-  const named =
-    typeof uri === 'string' && !uri.endsWith('/') ? uri : `${kind}.${format.replace(/[+;].*$/, '')}`;
+  const named = typeof uri === 'string' && !uri.endsWith('/') ? uri : `${kind}.${format.split(/[+;]/, 1)[0]}`;
   return { name: named, mediaType, bytes };
 }
 

@@ -31,7 +31,7 @@ export function readAuthenticationResults(value: string): AuthenticationResults 
   if (!/^[\w.:@-]+$/.test(unquote(id)) || version !== '1' || more.length > 0) return null;
   const results: MethodResult[] = [];
   for (const part of rest) {
-    if (/^\s*(?:none)?\s*$/i.test(part)) continue;
+    if (/^(?:none)?$/i.test(part.trim())) continue;
     const result = readResult(part);
     if (result === null) return null;
     results.push(result);

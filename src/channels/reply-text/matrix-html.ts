@@ -26,7 +26,7 @@ const isLinkable = (url: string) => /^(?:https?|ftp|mailto|magnet):/i.test(url);
 
 const lineEnd = '<br>';
 /** Such blocks stand in lines of their own by themselves. */
-const beforeBlock = /(?:<br>)+(?=<(?:pre|blockquote)>)/g;
+const beforeBlock = /(?<!<br>)(?:<br>)+(?=<(?:pre|blockquote)>)/g;
 const behindBlock = /(<\/(?:pre|blockquote)>)(?:<br>)+/g;
 
 export function matrixHtml(): ReplyForm {

@@ -77,9 +77,11 @@ function toMrkdwn(text: StyledText): string {
 
 /** Puts the marks around the text. White space stays outside: Slack knows no mark beside it. */
 function inline(run: string, style: TextStyle): { readonly text: string; readonly isMarked: boolean } {
-  const [, before = '', body = '', after = ''] = /^(\s*)(.*?)(\s*)$/su.exec(run) ?? [];
+  const body = run.trim();
   const marks = marksOf(style);
   if (body === '') return { text: escaped(run), isMarked: false };
+  const before = run.slice(0, run.length - run.trimStart().length);
+  const after = run.slice(before.length + body.length);
   const { link } = style;
   // Code that has the mark of code in it can't be marked.
   const isCode = style.code !== undefined && link === undefined && !body.includes('`');

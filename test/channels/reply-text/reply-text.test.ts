@@ -185,6 +185,21 @@ describe('a cut', () => {
     }
   });
 
+  // To begin anew at each character of the white space would take a minute.
+  it.each([
+    ['Matrix', matrixHtml(), '\n'],
+    ['Slack', slackMrkdwn(), '\u00a0'],
+  ])('takes white space within a part in one go: %s', (_platform, form, space) => {
+    const line = `a${space.repeat(3_900)}b`;
+    const parts = formReply(`${line}\n\n`.repeat(500), form);
+    expect(
+      parts
+        .map(({ plain }) => plain)
+        .join('')
+        .split('b'),
+    ).toHaveLength(501);
+  });
+
   it('keeps a link whose text has styles', () => {
     expect(html('[**a** b *c*](https://a.example/d)')).toEqual([
       '<a href="https://a.example/d"><b>a</b> b <i>c</i></a>',
