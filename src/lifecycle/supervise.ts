@@ -346,8 +346,9 @@ export class SupervisedService {
 
   async #drain(): Promise<void> {
     await this.#callStopHandler();
+    const drainedAt = performance.now();
     await this.causeIsFinal;
-    if (this.stop !== null && mayBecomePlanned(this.stop)) await this.#supervisorWait?.lookAgain();
+    if (this.stop !== null && mayBecomePlanned(this.stop)) await this.#supervisorWait?.lookAgain(drainedAt);
     this.#dispatch({ type: 'drain-finished' });
   }
 

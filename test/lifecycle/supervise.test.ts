@@ -190,17 +190,20 @@ it.each([
   expect(reports.map(({ type }) => type)).toEqual(told);
 });
 
-it('asks the manager again at the end of a long drain: to a unit that stops already it sends no signal', async () => {
-  const answers = [false, true];
-  const { service, reports } = supervised({ isStoppedByManager: async () => answers.shift() ?? null });
-  service.ready();
-  service.onStop(() => new Promise((resolve) => setTimeout(resolve, 100)));
-  service.receive(delivery({}));
-  await heardUntilBarrier();
-  expect(await service.ended).toBe(0);
-  expect(service.stop).toMatchObject({ cause: 'planned-stop', after: { cause: 'foreign-kill' } });
-  expect(reports.map(({ type }) => type)).toEqual(['ready', 'stopping', 'stop-planned', 'stopped']);
-});
+it.each([5, 100])(
+  'asks the manager again at the end of a drain of %i ms: to a unit that stops already it sends no signal',
+  async (ms) => {
+    const answers = [false, true];
+    const { service, reports } = supervised({ isStoppedByManager: async () => answers.shift() ?? null });
+    service.ready();
+    service.onStop(() => new Promise((resolve) => setTimeout(resolve, ms)));
+    service.receive(delivery({}));
+    await heardUntilBarrier();
+    expect(await service.ended).toBe(0);
+    expect(service.stop).toMatchObject({ cause: 'planned-stop', after: { cause: 'foreign-kill' } });
+    expect(reports.map(({ type }) => type)).toEqual(['ready', 'stopping', 'stop-planned', 'stopped']);
+  },
+);
 
 it('waits no second for a supervisor whose manager says that it does nothing', async () => {
   const { service } = supervised({ isStoppedByManager: async () => false });

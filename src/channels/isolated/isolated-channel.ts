@@ -55,9 +55,8 @@ export class IsolatedChannel implements Channel {
     if (planner !== undefined) {
       const retryForMs = 'retry_for' in configuration ? configuration.retry_for : 0;
       const awaitLink = (signal: AbortSignal) => this.#awaitLink(signal);
-      this.replySender = isolatedSender({
-        ...{ name, planner, link: () => this.#running, awaitLink, retryForMs, clock },
-      });
+      const link = () => this.#running;
+      this.replySender = isolatedSender({ name, planner, link, awaitLink, retryForMs, clock });
     }
     if (unstarted.say !== undefined) this.say = (to, text) => this.#say(to, text);
   }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { firstUnprivilegedPort, portHolders } from '../../channels/http/server/port-holder.js';
+import { firstUnprivilegedPort, isManager, portHolders } from '../../channels/http/server/port-holder.js';
 import { isLeftoverLink, scopeOfUser } from '../../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import type { Configuration } from '../../config/schema.js';
@@ -129,7 +129,9 @@ async function isTaken(host: string, port: number, units: readonly string[]): Pr
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE'));
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(false)));
   });
-  return isHeld === true && !portHolders(port, host).some(({ pid }) => units.includes(serviceOf(pid) ?? ''));
+  if (isHeld !== true) return false;
+  const holders = portHolders(port, host).filter((holder) => !isManager(holder));
+  return holders.length === 0 || holders.some(({ pid }) => !units.includes(serviceOf(pid) ?? ''));
 }
 
 function portOf({ http }: Configuration): number | null {

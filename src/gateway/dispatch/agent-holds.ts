@@ -118,7 +118,7 @@ export class AgentStarts {
     this.#cancelWake();
     this.#cancelWake = clock.after(delayMs, wake);
     log[before === null ? 'err' : 'debug'](
-      `${this.#options.name} can't be started: ${reason}. Its messages wait, and no attempt counts. The next one comes in ${delayMs / 1_000} s.`,
+      `${this.#options.name} can't be started: ${reason.replace(/\.$/, '')}. Its messages wait, and no attempt counts. The next one comes in ${delayMs / 1_000} s.`,
     );
   }
 

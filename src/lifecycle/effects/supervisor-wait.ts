@@ -1,8 +1,5 @@
 import { supervisorSignalTimeoutMs } from '../timeouts.js';
 
-/** An answer of the manager that is older may have changed, in milliseconds. */
-const freshMs = 50;
-
 type Ask = (() => Promise<boolean | null>) | undefined;
 
 /**
@@ -39,11 +36,13 @@ export class SupervisorWait {
   }
 
   /**
-   * Asks the manager once more, at the end of a long drain. To a unit that stops already it sends no signal for a stop that
-   * it is asked for meanwhile.
+   * Asks the manager once more, at the end of a drain. To a unit that stops already it sends no signal for a stop that it is
+   * asked for meanwhile.
+   *
+   * @param drainedAt end of the drain, by `performance.now()`: an answer that came later needs no other one
    */
-  async lookAgain(): Promise<void> {
-    if (this.#overAt === null || performance.now() - this.#overAt < freshMs) return;
+  async lookAgain(drainedAt: number): Promise<void> {
+    if (this.#overAt === null || this.#overAt >= drainedAt) return;
     if ((await this.#isStoppedByManager?.()) === true) this.#planned();
   }
 

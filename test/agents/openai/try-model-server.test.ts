@@ -58,6 +58,12 @@ describe('a look at the server', () => {
     expect(finding.verdict).toBe(verdict);
   });
 
+  it('has a step for a server that is away', async () => {
+    const server = await listen(list);
+    const finding = await look(server, { baseUrl: 'http://127.0.0.1:9' });
+    expect(finding.mend).toBe('Start that server, or check base_url');
+  });
+
   it('asks with the key, and for the list only', async () => {
     const server = await listen(list);
     await look(server, {}, { OPENAI_API_KEY: 'k1' });
