@@ -15,10 +15,11 @@ import { connectProven, UnprovenError } from './proven-connection.js';
 
 /** One line. OpenSSL's own words for a server without TLS tell nobody what to do. */
 function reasonOf(cause: unknown, address: string): string {
-  if (cause instanceof Error && 'code' in cause && cause.code === 'EPROTO') {
-    return `it speaks no TLS; try ${address.replace(/^https:/, 'http:')}`;
-  }
-  return errorMessage(cause).replace(/\s+/g, ' ').trim();
+  const reason = errorMessage(cause).replace(/\s+/g, ' ').trim();
+  // A server that refuses this version of TLS has other words: the token is not to be sent to it in clear.
+  return reason.includes('wrong version number')
+    ? `it speaks no TLS; try ${address.replace(/^https:/, 'http:')}`
+    : reason;
 }
 
 /** No gateway answers at the address. */

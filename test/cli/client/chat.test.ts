@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Place, program } from '../foreground.js';
@@ -60,6 +60,21 @@ it('tells of a gateway that speaks no TLS, which can have taken nothing', async 
   server.close();
   expect(sent.status).toBe(69);
   expect(sent.stderr).toContain(`it speaks no TLS; try http://127.0.0.1:${port}`);
+});
+
+it('advises nobody to do without TLS whose server refuses this version of it', async () => {
+  // An alert (RFC 8446, section 6.2): fatal, protocol_version.
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => undefined).once('data', () => socket.end(Buffer.from('15030300020246', 'hex')));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const environment = { SD_GATEWAY_TOKEN: 'a'.repeat(43) };
+  const sent = await place.run(['send', '--url', `https://127.0.0.1:${port}`, 'x'], environment);
+  server.close();
+  expect(sent.status).toBe(69);
+  expect(sent.stderr).toContain('protocol version');
+  expect(sent.stderr).not.toContain('http:');
 });
 
 /** A chat in a terminal, which is script(1). */
