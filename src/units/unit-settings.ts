@@ -160,7 +160,7 @@ function directoryVariables(
 }
 
 /** True if the unit's gateway has a user's rights: without RuntimeDirectory= its socket is in the state directory then. */
-function isUnprivileged({ User, DynamicUser }: Readonly<Record<string, string>>): boolean {
+export function isUnprivileged({ User, DynamicUser }: Readonly<Record<string, string>>): boolean {
   return DynamicUser === 'yes' || !['', 'root', '0'].includes(User ?? '');
 }
 

@@ -11,7 +11,12 @@ import { type LoadedConfiguration, loadConfiguration } from '../../config/load.j
 import { ProgramError } from '../../manager/program.js';
 import { type Scope, ServiceManager, ServiceManagerError, unitNames } from '../../manager/service-manager.js';
 import { type Hiding, hidingProperties } from '../../units/paths.js';
-import { settingsProperties, type UnitSettings, unitSettings } from '../../units/unit-settings.js';
+import {
+  isUnprivileged,
+  settingsProperties,
+  type UnitSettings,
+  unitSettings,
+} from '../../units/unit-settings.js';
 import type { Target } from '../operate/find.js';
 import type { UnitState } from '../operate/unit.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
@@ -138,8 +143,8 @@ export function controlSocketOf(target: Target, unit: UnitState | null): string 
     home: homedir(),
   });
   if (unit?.scope === 'system' && unit.runtimeDirectory === null && unit.stateDirectory !== null) {
-    const isRoot = !unit.dynamicUser && (unit.user ?? 'root') === 'root';
-    if (!isRoot) return join('/var/lib', unit.stateDirectory, 'control.sock');
+    const properties = { User: unit.user ?? '', DynamicUser: unit.dynamicUser ? 'yes' : 'no' };
+    if (isUnprivileged(properties)) return join('/var/lib', unit.stateDirectory, 'control.sock');
   }
   if (unit === null || unit.runtimeDirectory === null) return join(runtime, 'control.sock');
   const uid = process.getuid?.() ?? 0;

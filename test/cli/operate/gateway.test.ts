@@ -16,6 +16,7 @@ describe('the control socket', () => {
     // The gateway puts it into the state directory then, unless it is root.
     ['system', null, unit({ runtimeDirectory: null, user: 'g' }), /^\/var\/lib\/sd-gateway\/control\.sock$/],
     ['system', null, unit({ runtimeDirectory: null, user: 'root' }), /^\/run\/sd-gateway\/control\.sock$/],
+    ['system', null, unit({ runtimeDirectory: null, user: '0' }), /^\/run\/sd-gateway\/control\.sock$/],
     ['system', null, unit({ runtimeDirectory: null, user: null }), /^\/run\/sd-gateway\/control\.sock$/],
     [
       'system',
