@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { discordKeys } from './discord-keys.js';
 import { emailKeys } from './email-keys.js';
 import { matrixKeys } from './matrix-keys.js';
-import { secretKeys } from './secret-keys.js';
+import { needsSecret, secretKeys } from './secret-keys.js';
 import { slackKeys } from './slack-keys.js';
 import { telegramKeys } from './telegram-keys.js';
 import { absolutePath, timeSpan } from './values.js';
@@ -171,14 +171,7 @@ const webhook = () =>
       ...commonChannelKeys(),
       ...ownCodeKeys(),
     })
-    .superRefine(({ token_file, token_credential }, context) => {
-      if (token_file !== null || token_credential !== null) return;
-      context.addIssue({
-        code: 'custom',
-        path: ['token_file'],
-        message: 'a webhook needs a secret: name a file with it here, or a credential in token_credential',
-      });
-    });
+    .superRefine(needsSecret('token', 'the secret of the webhook'));
 
 export type WebhookChannelConfiguration = z.output<ReturnType<typeof webhook>>;
 
@@ -193,10 +186,7 @@ const telegram = () =>
       ...commonChannelKeys(),
       ...ownCodeKeys(),
     })
-    .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
-      message: 'must name the file with the token of the bot, or set token_credential',
-      path: ['token_file'],
-    });
+    .superRefine(needsSecret('token', 'the token of the bot'));
 
 export type TelegramChannelConfiguration = z.output<ReturnType<typeof telegram>>;
 
@@ -211,10 +201,7 @@ const discord = () =>
       ...commonChannelKeys(),
       ...ownCodeKeys(),
     })
-    .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
-      message: 'must name the file with the token of the bot, or set token_credential',
-      path: ['token_file'],
-    });
+    .superRefine(needsSecret('token', 'the token of the bot'));
 
 export type DiscordChannelConfiguration = z.output<ReturnType<typeof discord>>;
 
@@ -241,10 +228,7 @@ const matrix = () =>
       ...commonChannelKeys(),
       ...ownCodeKeys(),
     })
-    .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
-      message: 'must name the file with the access token of the account, or set token_credential',
-      path: ['token_file'],
-    });
+    .superRefine(needsSecret('token', 'the access token of the account'));
 
 export type MatrixChannelConfiguration = z.output<ReturnType<typeof matrix>>;
 
@@ -259,27 +243,9 @@ const slack = () =>
       ...commonChannelKeys(),
       ...ownCodeKeys(),
     })
-    .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
-      message: 'must name the file with the token of the bot, or set token_credential',
-      path: ['token_file'],
-    })
-    .refine(
-      ({ mode, app_token_file, app_token_credential }) =>
-        mode !== 'socket' || (app_token_file ?? app_token_credential) !== null,
-      {
-        message:
-          'must name the file with the token of the app, or set app_token_credential: Socket Mode needs it',
-        path: ['app_token_file'],
-      },
-    )
-    .refine(
-      ({ mode, signing_secret_file, signing_secret_credential }) =>
-        mode !== 'events' || (signing_secret_file ?? signing_secret_credential) !== null,
-      {
-        message: 'must name the file with the signing secret, or set signing_secret_credential',
-        path: ['signing_secret_file'],
-      },
-    );
+    .superRefine(needsSecret('token', 'the token of the bot'))
+    .superRefine(needsSecret('app_token', 'the token of the app', ({ mode }) => mode === 'socket'))
+    .superRefine(needsSecret('signing_secret', 'the signing secret', ({ mode }) => mode === 'events'));
 
 export type SlackChannelConfiguration = z.output<ReturnType<typeof slack>>;
 
@@ -323,13 +289,7 @@ const email = () =>
       message: 'must have one of imap and lmtp: the way by which mails come in',
       path: ['imap'],
     })
-    .refine(
-      ({ imap, token_file, token_credential }) => imap === null || (token_file ?? token_credential) !== null,
-      {
-        message: 'must name the file with the password of the mailbox, or set token_credential',
-        path: ['token_file'],
-      },
-    );
+    .superRefine(needsSecret('token', 'the password of the mailbox', ({ imap }) => imap !== null));
 
 export type EmailChannelConfiguration = z.output<ReturnType<typeof email>>;
 

@@ -20,3 +20,17 @@ export function secretCredential(description: string) {
     .default(null)
     .register(z.globalRegistry, { description });
 }
+
+/** Refuses a table that has neither the file NAME_file nor the credential NAME_credential, if it needs that secret. */
+export function needsSecret<Table extends Readonly<Record<string, unknown>>>(
+  name: string,
+  what: string,
+  isNeeded: (table: Table) => boolean = () => true,
+) {
+  return (table: Table, context: z.RefinementCtx) => {
+    const isNamed = [`${name}_file`, `${name}_credential`].some((key) => table[key] !== null);
+    if (isNamed || !isNeeded(table)) return;
+    const message = `must name the file with ${what}, or set ${name}_credential`;
+    context.addIssue({ code: 'custom', path: [`${name}_file`], message });
+  };
+}

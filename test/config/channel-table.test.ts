@@ -15,7 +15,10 @@ it.each<[table: object, wanted: readonly RegExp[]]>([
   [{ ...webhook, token_file: undefined, token_credential: 'hub' }, []],
   [{ ...webhook, reply_to: { channel: 'webhook', to: 'https://example.org' } }, []],
   [{ ...webhook, reply_to: { channel: 'irc', to: '#dev' } }, []],
-  [{ type: 'webhook', scheme: 'github' }, [/^channels\.hub\.token_file: a webhook needs a secret/]],
+  [
+    { type: 'webhook', scheme: 'github' },
+    [/^channels\.hub\.token_file: must name the file with the secret of the webhook/],
+  ],
   [{ ...webhook, scheme: 'gitlab' }, [/^channels\.hub\.scheme: /]],
   [{ ...webhook, message: '{issue.title' }, [/^channels\.hub\.message: has a "\{" alone/]],
   [{ ...webhook, conversation: '' }, [/^channels\.hub\.conversation: must not be empty/]],
