@@ -38,6 +38,8 @@ export interface CrashOptions {
   readonly startPatience?: number;
   /** Longest time without the end of any message before the rest is taken for lost, in milliseconds. */
   readonly endPatience?: number;
+  /** Is told how far the test has come: once a minute, and at each step of its end. Default: nobody. */
+  readonly progress?: (line: string) => void;
 }
 
 /** The gateway does not come back: nothing can be tested any more. */
@@ -116,9 +118,18 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
     misbehaved: 0,
   });
   const injected = () => Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const tell = (step: string) =>
+    options.progress?.(
+      `${course().seconds.toFixed(0)} s: ${injected()} faults, ${memory.growthMiB.toFixed(0)} MiB, ${step}`,
+    );
+  let minutesTold = 0;
   while (performance.now() - began < duration || injected() < least) {
     for (const worker of [receiver, agents, load]) worker.mustRun();
     memory.look();
+    if (course().seconds >= (minutesTold + 1) * 60) {
+      minutesTold += 1;
+      tell(`${violations.length} violations`);
+    }
     const fault = random.pick(chosen);
     counts[fault.name] = (counts[fault.name] ?? 0) + 1;
     const surroundings: Omit<Surroundings, 'pid'> = {
@@ -144,9 +155,12 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   const run = course();
   gateway.setClock(0);
   receiver.mustRun();
+  tell('the channels write no more');
   await channels?.end();
+  tell('the clients end');
   const posted = await load.end<LoadReport>();
   if (posted === null) throw new Error('The clients did not say what they saw.');
+  tell('waits for the end of all messages');
   const patience = String(options.endPatience ?? 60_000);
   const accepted = { ...posted.accepted, ...acceptedByFaults, ...channels?.written };
   const collect = ['node', '/usr/lib/sd-gateway/test/crash/inside/collect.mjs', String(port), tokenFile];
@@ -165,6 +179,7 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
     },
   );
   memory.look();
+  tell('the gateway stops');
   await gateway.unit.succeed('stop');
   await channels?.close();
   await receiver.end();

@@ -22,6 +22,7 @@ describeOnMachine('a gateway under load that crashes again and again', (machine)
       duration: minutes * 60_000,
       least: 8,
       channels: process.env['CRASH_MINUTES'] !== undefined,
+      progress: (line) => process.stdout.write(`${line}\n`),
       ...(only === undefined ? {} : { only }),
     });
     process.stdout.write(`\n${describeReport(report)}\n`);
