@@ -161,7 +161,7 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   const posted = await load.end<LoadReport>();
   if (posted === null) throw new Error('The clients did not say what they saw.');
   tell('waits for the end of all messages');
-  const patience = String(options.endPatience ?? 60_000);
+  const patience = String(options.endPatience ?? 120_000);
   const accepted = { ...posted.accepted, ...acceptedByFaults, ...channels?.written };
   const collect = ['node', '/usr/lib/sd-gateway/test/crash/inside/collect.mjs', String(port), tokenFile];
   await machine.check(

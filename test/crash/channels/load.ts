@@ -101,6 +101,7 @@ export class ChannelLoad {
   /** Nobody writes any more, and all platforms are well. */
   async end(): Promise<void> {
     this.#stop.abort();
+    for (const platform of this.#platforms) platform.recover?.();
     await Promise.all(this.#running);
   }
 

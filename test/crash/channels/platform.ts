@@ -20,6 +20,8 @@ export interface Platform {
   write(session: string, text: string): void;
   /** Goes wrong with something that comes next. */
   misbehave(random: Random): void;
+  /** From now on nothing goes wrong by itself. Absent: nothing does. */
+  recover?(): void;
   /** All that was sent by the channel, in order. What the platform takes for one stands there once. */
   shown(): readonly ShownText[];
   /** Anything that the gateway should not have done. */

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Machine } from '../../machine/harness/machine.js';
 import { parseLines } from '../record.js';
 import { type Platform, quiet, rowOf } from './platform.js';
@@ -47,6 +47,7 @@ ${unknownKey}${quiet}`,
       appendFileSync(fileOf('in'), `${JSON.stringify(line)}\n`);
     },
     misbehave: () => {},
+    recover: () => writeFileSync(fileOf('well'), ''),
     shown: () => {
       const sent = parseLines<SentLine>(readFileSync(fileOf('out'), 'utf8'));
       const isFirst = ({ id }: SentLine, index: number) =>

@@ -3,9 +3,10 @@
 //   acked     ids of those that the gateway has stored: the others come again with the next start
 //   out       all that was sent, one JSON line each
 //   mistakes  what the gateway did that it should not
-// It ends now and then, unless SEED is "well", and answers by its capability.
+//   well      there once it is to be well
+// It ends now and then, unless SEED is "well" or it is to be well, and answers by its capability.
 //   node channel-program.mjs DIRECTORY SEED [reconcile|idempotent]
-import { appendFileSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { randomOf } from './agent-plan.mjs';
 
@@ -18,7 +19,7 @@ const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 appendFileSync(path('starts'), '.');
 const random =
   seed === 'well' ? { chance: () => false } : randomOf(seed, directory, statSync(path('starts')).size);
-const endsNow = (part) => random.chance(part) && process.exit(3);
+const endsNow = (part) => random.chance(part) && !existsSync(path('well')) && process.exit(3);
 
 let told = 0;
 let readBytes = 0;
