@@ -384,7 +384,20 @@ describe('verdicts', () => {
     ],
     ['in force', 'warning', withUnit({ NeedDaemonReload: 'yes' }), 'systemctl daemon-reload'],
     ['state', 'problem', withUnit({ ActiveState: 'failed' }), 'sd-gateway logs'],
-    ['state', 'problem', withUnit({ FreezerState: 'frozen' }), 'systemctl thaw sd-gateway.service'],
+    [
+      'state',
+      'problem',
+      { ...withUnit({ FreezerState: 'frozen' }), gateway: absent },
+      'systemctl thaw sd-gateway.service',
+    ],
+    [
+      'state',
+      'problem',
+      { ...withUnit({ ActiveState: 'deactivating', FreezerState: 'frozen' }), gateway: absent },
+      'systemctl kill --signal=KILL sd-gateway.service',
+    ],
+    // It answers, so that systemd has kept the state of the one before.
+    ['state', 'ok', withUnit({ FreezerState: 'frozen' }), null],
     ['state', 'ok', withUnit({ FreezerState: 'running' }), null],
     [
       'state',

@@ -155,7 +155,9 @@ export function notesOf(
   const own = unit === null ? target : { ...target, scope: unit.scope };
   if (unit?.isFrozen === true) {
     notes.push(
-      `Note: it is frozen, and answers nobody. To have it go on: ${systemctlFor(`thaw ${unit.name}`, unit.scope)}`,
+      unit.activeState === 'deactivating'
+        ? `Note: it is frozen, and can’t end by itself: systemd kills it after TimeoutStopSec=. To have it killed at once: ${systemctlFor(`kill --signal=KILL ${unit.name}`, unit.scope)}`
+        : `Note: it is frozen, and answers nobody. To have it go on: ${systemctlFor(`thaw ${unit.name}`, unit.scope)}`,
     );
   }
   if (unit?.loadState === 'not-found') {
@@ -274,6 +276,8 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   let unit = found.kind === 'unit' ? found.unit : null;
   if (found.kind === 'elsewhere' && !explicitScope && !(await answers(ownSocket))) unit = found.unit;
   const answer = await askFacts(controlSocketOf(target, unit));
+  // systemd 252 keeps FreezerState= over an automatic restart; what answers is not frozen.
+  if (answer.outcome === 'told' && unit !== null) unit = { ...unit, isFrozen: false };
   const hasGateway = answer.outcome === 'told' || answer.outcome === 'unanswered';
   const managerAnswered = found.kind === 'unit' || found.trouble === null;
   const verdict = verdictOf(unit, hasGateway, managerAnswered);

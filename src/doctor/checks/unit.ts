@@ -93,11 +93,17 @@ function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
   const { ActiveState, SubState, Result } = properties;
   const logs = mend('See why:', gatewayCommand(facts, 'logs'));
   const { FreezerState = 'running' } = properties;
-  if (/^(freezing|frozen)/.test(FreezerState)) {
+  // systemd 252 keeps the state over an automatic restart; what answers is not frozen.
+  if (/^(freezing|frozen)/.test(FreezerState) && facts.gateway.outcome !== 'told') {
     return state(
       'problem',
       `The unit is frozen (FreezerState=${FreezerState}): nothing of it runs.`,
-      mend('Have it go on:', systemctl(facts, `thaw ${name}`)),
+      ActiveState === 'deactivating'
+        ? mend(
+            'Have it killed; systemd does so after TimeoutStopSec=:',
+            systemctl(facts, `kill --signal=KILL ${name}`),
+          )
+        : mend('Have it go on:', systemctl(facts, `thaw ${name}`)),
     );
   }
   if (ActiveState === 'failed') {

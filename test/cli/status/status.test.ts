@@ -294,6 +294,16 @@ describe('the notes', () => {
       /it is frozen.* systemctl thaw a\.service$/,
     ],
     [
+      'frozen, and about to be killed',
+      [
+        'stopping',
+        unitState('system', 'a.service', { ...shown, ActiveState: 'deactivating', FreezerState: 'frozen' }),
+        target,
+        none,
+      ],
+      /it is frozen, and can’t end.* systemctl kill --signal=KILL a\.service$/,
+    ],
+    [
       'without its file',
       ['running', unit({ loadState: 'not-found' }), target, here(unit())],
       /unit file is gone.* (sudo )?sd-gateway install$/,
