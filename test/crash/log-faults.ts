@@ -9,7 +9,8 @@ const patienceMs = 30_000;
  * damaged, or is refused with status 78 and names the command that saves the rest.
  */
 async function killAndDamage(surroundings: Surroundings, damage: LogDamage): Promise<'served' | 'refused'> {
-  const { gateway, pause, violate } = surroundings;
+  const { gateway, pause, random, violate } = surroundings;
+  if (random.chance(0.3)) await failReads(surroundings);
   const before = (await gateway.unit.show('MainPID'))['MainPID'];
   gateway.orderLogDamage(damage);
   gateway.signal('SIGKILL');
@@ -27,6 +28,14 @@ async function killAndDamage(surroundings: Surroundings, damage: LogDamage): Pro
     if (performance.now() > deadline) throw new Error(`No start has ended: ${JSON.stringify(shown)}`);
     await pause(20);
   }
+}
+
+/** The disk can't read for a moment. What is accepted behind that has to be known to the next start as well. */
+async function failReads({ gateway, pause, random }: Surroundings): Promise<void> {
+  gateway.failStore(1);
+  await pause(random.between(100, 400));
+  gateway.failStore(0);
+  await pause(random.between(100, 400));
 }
 
 /** `sd-gateway store recover`, which makes a database whatever is damaged. */

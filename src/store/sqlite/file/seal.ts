@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, fstatSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statSync, writeSync } from 'node:fs';
 import { readRegularFile } from '../../../linux/files.js';
 import { bootId } from '../../../linux/process.js';
 import { codeOf } from './disk.js';
@@ -44,15 +44,24 @@ function fingerprintOf(path: string): string {
 const closedNote = 'closed';
 /** If the boot can't be told from others, no such seal is trusted. */
 const openNote = () => `open in boot ${bootId() ?? 'unknown'}`;
+/** A page could not be read, or was not sound: the next start reads all of them. What the seal says of the log still holds. */
+const damagedNote = () => `damaged in boot ${bootId() ?? 'unknown'}`;
 /** Without the fingerprint, which changes with each page that is copied. */
 const copyingNote = 'copying the log';
 
 const firstLineOf = (text: string) => `${text.padEnd(firstLineBytes - 1)}\n`;
 
+/** `damaged`: there was something in it that can't be read. */
+export type SealState = 'open' | 'closed' | 'damaged';
+
+function firstLineFor(path: string, state: SealState): string {
+  const note = { open: openNote, closed: () => closedNote, damaged: damagedNote }[state]();
+  return firstLineOf(`${fingerprintOf(path)}, ${note}`);
+}
+
 /** Seals the database as it lies there: `closed` after it was closed, else after a checkpoint. */
-export function seal(path: string, state: 'open' | 'closed', log: LogMark | null = null): void {
-  const note = state === 'closed' ? closedNote : openNote();
-  const firstLine = firstLineOf(`${fingerprintOf(path)}, ${note}`);
+export function seal(path: string, state: SealState, log: LogMark | null = null): void {
+  const firstLine = firstLineFor(path, state);
   write(path, `${firstLine}${log === null ? '' : lineOf(log)}`, constants.O_CREAT | constants.O_TRUNC);
 }
 
@@ -78,9 +87,9 @@ export class LogMarker {
     this.#write(firstLineOf(`${copyingNote}, ${openNote()}`), 0);
   }
 
-  /** Not all of it was copied: the mark holds for the database as it is now. */
-  endCopy(): void {
-    this.#write(firstLineOf(`${fingerprintOf(this.#path)}, ${openNote()}`), 0);
+  /** Damage was found, or not all of the log was copied: the mark holds for the database as it is now. */
+  seal(state: 'open' | 'damaged'): void {
+    this.#write(firstLineFor(this.#path, state), 0);
   }
 
   #write(text: string, position: number): void {
@@ -111,12 +120,6 @@ function lineOf({ salts, frames, isCopied }: LogMark): string {
   return `log ${salts}, frames ${String(frames).padStart(10, '0')}, ${isCopied ? 'copied' : 'needed'}\n`;
 }
 
-/** Damage was found in it: the next start reads all of it, whatever its file looks like. */
-export function breakSeal(path: string): void {
-  // Not removed: where the database is gone, the seal tells that there was one.
-  if (existsSync(sealPath(path))) write(path, 'damaged\n', constants.O_TRUNC);
-}
-
 /** Writes through no link and into no pipe, which an agent could have put there. */
 function write(path: string, text: string, flags: number): void {
   const descriptor = openToWrite(sealPath(path), flags);
@@ -143,13 +146,14 @@ export function readSeal(path: string): SealFinding {
   const fingerprint = fingerprintOf(path);
   const sealed = first.trimEnd();
   const closed = sealed === `${fingerprint}, ${closedNote}`;
-  const intact = closed || (sealed === `${fingerprint}, ${openNote()}` && bootId() !== null);
+  const isOf = (text: string) => sealed === text && bootId() !== null;
+  const intact = closed || isOf(`${fingerprint}, ${openNote()}`);
   const holds = sealed.startsWith(`${fingerprint}, `) || sealed.startsWith(`${copyingNote}, `);
   return {
     intact,
     closed,
     log: holds ? markIn(second) : null,
-    isSameBoot: intact || (sealed === `${copyingNote}, ${openNote()}` && bootId() !== null),
+    isSameBoot: intact || isOf(`${copyingNote}, ${openNote()}`) || isOf(`${fingerprint}, ${damagedNote()}`),
   };
 }
 

@@ -5,7 +5,7 @@ import type { StoreError } from '../../store-error.js';
 import { Ballast, releasedError } from '../file/ballast.js';
 import { type PostedFailure, toFailure, toStoreError } from '../file/errors.js';
 import { openDatabase } from '../file/open-database.js';
-import { breakSeal, LogMarker, seal } from '../file/seal.js';
+import { LogMarker, seal } from '../file/seal.js';
 import type { LogMark } from '../file/write-ahead-log.js';
 import { yields } from '../operations/operations.js';
 import { GroupCommit } from './group-commit.js';
@@ -56,7 +56,7 @@ class Serving {
   readonly #path: string;
   readonly #housekeeping: Housekeeping;
   readonly #marker: LogMarker;
-  /** Damage was found while it was open: no seal is put on it any more. */
+  /** Damage was found while it was open: each seal says so, and the next start reads all of it. */
   #damaged = false;
   /** False while the seal can't be written, which is told once. */
   #isSealable = true;
@@ -131,12 +131,12 @@ class Serving {
 
   /** A seal on another file than the open one would vouch for what nobody has checked. */
   get #isUnsealable(): boolean {
-    return this.#damaged || this.#groups.isDatabaseLost;
+    return this.#groups.isDatabaseLost;
   }
 
   #markLog(): void {
     try {
-      const mark = this.#damaged ? null : this.#groups.newMark();
+      const mark = this.#groups.newMark();
       if (mark === null) return;
       this.#marker.mark(mark);
       this.#isSealable = true;
@@ -212,7 +212,7 @@ class Serving {
       const mark = this.#groups.mark();
       // The mark so far tells what was synced. If a reader holds the copy up, the log may have more by now.
       if (mark?.isCopied === true) return this.#seal('open', mark);
-      this.#marker.endCopy();
+      this.#marker.seal(this.#damaged ? 'damaged' : 'open');
     } catch (error) {
       this.#warnOfSeal(error);
     }
@@ -223,7 +223,7 @@ class Serving {
   #seal(state: 'open' | 'closed', mark: LogMark | null = null): boolean {
     if (this.#isUnsealable) return false;
     try {
-      seal(this.#path, state, mark);
+      seal(this.#path, this.#damaged ? 'damaged' : state, mark);
       this.#isSealable = true;
       return true;
     } catch (error) {
@@ -240,9 +240,9 @@ class Serving {
   #noteDamage({ reason }: PostedFailure): void {
     if (reason !== 'corrupt' || this.#damaged) return;
     this.#damaged = true;
+    if (this.#isUnsealable) return;
     try {
-      this.#marker.close();
-      breakSeal(this.#path);
+      this.#marker.seal('damaged');
     } catch (error) {
       post({ type: 'warning', failure: failureOf(error, this.#path) });
     }

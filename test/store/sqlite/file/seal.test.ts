@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { breakSeal, LogMarker, readSeal, seal, sealPath } from '../../../../src/store/sqlite/file/seal.js';
+import { LogMarker, readSeal, seal, sealPath } from '../../../../src/store/sqlite/file/seal.js';
 
 let directory: string;
 beforeEach(() => {
@@ -22,7 +22,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 test.each([
   ['sealed', (path: string) => seal(path, 'closed')],
-  ['unsealed', breakSeal],
+  ['noted', (path: string) => new LogMarker(path).seal('damaged')],
 ])('through a link nothing is %s, as it may lead to a file of somebody else', (_what, change) => {
   const path = join(directory, 'gateway.db');
   const other = join(directory, 'other');
@@ -90,8 +90,16 @@ describe('a mark of the log', () => {
     marker.beginCopy();
     writeFileSync(path, 'half of it');
     expect(readSeal(path)).toEqual({ intact: false, closed: false, log: mark(2), isSameBoot: true });
-    marker.endCopy();
+    marker.seal('open');
     expect(readSeal(path)).toEqual({ intact: true, closed: false, log: mark(2), isSameBoot: true });
+  });
+
+  test('holds for a database with damage, all of which the next start reads', () => {
+    marker.seal('damaged');
+    marker.mark(mark(2));
+    expect(readSeal(path)).toEqual({ intact: false, closed: false, log: mark(2), isSameBoot: true });
+    seal(path, 'damaged', mark(3, true));
+    expect(readSeal(path)).toEqual({ intact: false, closed: false, log: mark(3, true), isSameBoot: true });
   });
 
   test('is refused without a seal, and makes none: it would stand for a database that nobody has sealed', () => {
