@@ -331,6 +331,20 @@ level = "info"
     }
   }
 
+  /** Resolves once each of the sessions has a message. */
+  async sessionsBegun(sessions: readonly string[]): Promise<void> {
+    for (let left = 300; ; left -= 1) {
+      const { items = [] } = (await this.ask('GET', '/v1/sessions?limit=1000')).body as {
+        readonly items?: readonly { readonly session: string }[];
+      };
+      const begun = new Set(items.map(({ session }) => session));
+      const missing = sessions.filter((session) => !begun.has(session));
+      if (missing.length === 0) return;
+      if (left === 0) throw new Error(`No message has come to ${missing.join(', ')}`);
+      await pause(100);
+    }
+  }
+
   moveAgentAway(): void {
     renameSync(this.path(agent), this.path(`${agent}.away`));
   }

@@ -88,6 +88,10 @@ export class ChannelLoad {
     return new ChannelLoad(platforms);
   }
 
+  get sessions(): readonly string[] {
+    return this.#platforms.flatMap(({ sessions }) => sessions);
+  }
+
   /** To be called once the channels are up. */
   begin(seed: number): void {
     const seeds = new Random(seed);
