@@ -1,5 +1,6 @@
 import type { Attachment, JsonValue, Metadata, TokenUsage } from '../store/messages.js';
 import type { FileContent, GivenFile } from '../store/new-attachments.js';
+import { cutText } from '../text/copied-start.js';
 
 /** The author of a message, as far as its channel knows. */
 export interface AgentSender {
@@ -191,7 +192,7 @@ export class AgentError extends Error {
     readonly retry: boolean,
     options?: AgentErrorOptions,
   ) {
-    super(message.length > longestReason ? `${message.slice(0, longestReason)}…` : message, options);
+    super(cutText(message, longestReason), options);
     this.retryAfterMs = options?.retryAfterMs ?? null;
     this.name = 'AgentError';
   }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { boundedMessage } from '../channels/bounded-message.js';
 import type { ChannelContext, ChannelMessage } from '../channels/channel.js';
 import type { ChannelHost } from '../channels/channel-program.js';
 import type { Reception } from '../channels/conversation/reception.js';
@@ -68,7 +69,7 @@ export function channelContext(options: ChannelContextOptions): ChannelContext {
   const accept: ChannelContext['accept'] = (messages, checkpoint) =>
     take(
       options,
-      messages.map((message) => {
+      messages.map(boundedMessage).map((message) => {
         const other = message.replyTo?.channel;
         const guarantee = other === undefined ? null : options.guaranteeOf?.(other);
         return { ...newMessage(name, message), ...guaranteed(guarantee ?? null) };
@@ -80,8 +81,8 @@ export function channelContext(options: ChannelContextOptions): ChannelContext {
     name,
     host,
     accept,
-    receive: (received, checkpoint) => reception.receive(received, checkpoint),
-    keeps: (received) => reception.keeps(received),
+    receive: (received, checkpoint) => reception.receive(received.map(boundedMessage), checkpoint),
+    keeps: (received) => reception.keeps(boundedMessage(received)),
     newFiles: () => new NewAttachments(store, options.attachmentLimits()),
     openFile: ({ id }) => store.openBlob(id),
     checkpoint: async (key) => (await store.record(checkpointKind(name), key))?.value ?? null,

@@ -9,10 +9,14 @@ import { type Clock, systemClock } from '../lifecycle/effects/clock.js';
 import { endsWithin } from '../lifecycle/effects/waits.js';
 import type { Log } from '../log/log.js';
 import type { Delivery } from '../store/deliveries.js';
+import { cutText } from '../text/copied-start.js';
 import { errorMessage } from '../text/failure-text.js';
 
 /** Longest time that a channel may take to end, in milliseconds. */
 const closeTimeoutMs = 5_000;
+
+/** Longest reason why a channel is down, in characters: its platform has a part in it. */
+const longestReason = 2_000;
 
 interface RunningChannelOptions {
   readonly name: string;
@@ -69,11 +73,11 @@ class RunningChannel {
   health(): ChannelHealth {
     if (this.#channel === null) return this.#health;
     try {
-      const health = this.#channel.health();
+      const health = bounded(this.#channel.health());
       // While it is tried again, it is down as before.
       return health.state === 'starting' && this.#health.state === 'down' ? this.#health : health;
     } catch (error) {
-      return { state: 'down', since: this.#health.since, reason: errorMessage(error) };
+      return bounded({ state: 'down', since: this.#health.since, reason: errorMessage(error) });
     }
   }
 
@@ -126,7 +130,7 @@ class RunningChannel {
 
   #retryAfter(error: unknown): void {
     const { clock, changed } = this.#options;
-    const reason = errorMessage(error);
+    const reason = cutText(errorMessage(error), longestReason);
     if (this.#health.state !== 'down' || this.#health.reason !== reason) {
       this.#log('err', `did not start: ${reason}. The gateway goes on without it, and tries again`);
     }
@@ -328,4 +332,9 @@ function absentSender(channel: string): ReplySender {
 
 function nextPart({ parts }: Delivery): number {
   return Math.max(0, ...parts.map(({ part }) => part)) + 1;
+}
+
+function bounded(health: ChannelHealth): ChannelHealth {
+  const { reason } = health;
+  return reason === null ? health : { ...health, reason: cutText(reason, longestReason) };
 }

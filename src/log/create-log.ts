@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { Configuration } from '../config/schema.js';
 import { journalSend } from '../systemd/journal.js';
+import { cutText } from '../text/copied-start.js';
 import { bodyFields, messageIds } from './fields.js';
 import {
   formatJsonLine,
@@ -66,13 +67,26 @@ function journalFields(record: LogRecord, identifier: string): (readonly [string
   ];
 }
 
+/**
+ * Longest message and field of a record, in characters. Others outside have a part in them, and wrote much of it in vain:
+ * the bound is the last one, for what has none of its own. Texts of people and agents are whole, if they are on record.
+ */
+const longestMessage = 16_384;
+const longestField = 4_096;
+
 /** Values in text; what is undefined or null is left out. */
 function presentFields(fields: LogFields): Record<string, string> {
   const present: Record<string, string> = {};
   for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined && value !== null) present[name] = String(value);
+    if (value === undefined || value === null) continue;
+    const text = String(value);
+    present[name] = isBody(name) ? text : cutText(text, longestField);
   }
   return present;
+}
+
+function isBody(name: string): boolean {
+  return bodyFields.some((field) => field === name);
 }
 
 function hasBody(fields: LogFields): boolean {
@@ -82,9 +96,7 @@ function hasBody(fields: LogFields): boolean {
 /** The same object where there is nothing to leave out. */
 function withoutBodies(fields: LogFields): LogFields {
   if (!hasBody(fields)) return fields;
-  return Object.fromEntries(
-    Object.entries(fields).filter(([name]) => !bodyFields.some((field) => field === name)),
-  );
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !isBody(name)));
 }
 
 /** A record that somebody looks for by its id is never left out, unless there can be one for each message. */
@@ -175,7 +187,7 @@ export function createLog(options: LogOptions): AdjustableLog {
     const present = { ...presentFields(shown), ...site };
     const record: LogRecord = {
       priority: raised(priority, fields),
-      message,
+      message: cutText(message, longestMessage),
       fields: present,
       at: new Date(),
     };

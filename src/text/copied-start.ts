@@ -5,3 +5,8 @@
 export function copiedStart(text: string, most: number): string {
   return text.length <= most ? text : Buffer.from(text.slice(0, most)).toString();
 }
+
+/** A text from outside for people to read: its first characters and "…" if it has more than `most`. */
+export function cutText(text: string, most: number): string {
+  return text.length <= most ? text : `${copiedStart(text, most)}…`;
+}

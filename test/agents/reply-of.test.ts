@@ -35,3 +35,15 @@ test('the echo of files without a text is their names', async () => {
   expect((await echo('look')).text).toBe('look');
   expect((await echo('')).text).toBe('a.png\nb.txt');
 });
+
+test('a status is one short line, whatever the agent has written', async () => {
+  const seen: AgentEvent[] = [];
+  const texts = ['reads\nfiles', `\u001b[31mred\u001b[0m`, 'x'.repeat(1_000_000)];
+  const statuses = texts.map((text): AgentEvent => ({ type: 'status', text }));
+  await replyOf(events(...statuses, end), (event) => seen.push(event));
+  expect(seen).toEqual([
+    { type: 'status', text: 'reads files' },
+    { type: 'status', text: 'red' },
+    { type: 'status', text: `${'x'.repeat(199)}…` },
+  ]);
+});

@@ -157,3 +157,17 @@ test('the reply of another channel has the guarantee of that one', async () => {
     [true, null],
   ]);
 });
+
+test('what is stored of a message has a bound, whatever the platform sends', async () => {
+  const long = 'x'.repeat(3_000_000);
+  const given = { ...message(`a${long}`, long), sender: `b${long}`, setAside: long };
+  const other = { ...message(`a${long}y`, 'short'), sender: `b${long}y` };
+  const outcomes = await context.accept([given, other, given]);
+  expect(outcomes.map(({ outcome }) => outcome)).toEqual(['set-aside', 'accepted', 'repeated']);
+  const [first, second] = taken;
+  expect(first?.text).toBe(`${'x'.repeat(1_048_576)}…\n[The text is cut.]`);
+  expect(first?.setAside).toBe(`${'x'.repeat(1_000)}…`);
+  expect(first?.sender).toHaveLength(1_024);
+  expect(second?.sender).toHaveLength(1_024);
+  expect(second?.sender).not.toBe(first?.sender);
+});

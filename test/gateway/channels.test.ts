@@ -94,6 +94,18 @@ describe('channels', () => {
     expect(senderByChannel(delivery, () => null)?.partsOf(delivery)).toMatchObject([{ number: 3 }]);
   });
 
+  test('that are down say why in a bounded text, whatever their platform writes', async () => {
+    const bench = new Bench();
+    bench.failures.push(new Error('x'.repeat(100_000)));
+    await bench.channels.start({ a: optional, b: optional });
+    await bench.settled();
+    const [, other] = bench.made;
+    if (other !== undefined) other.state = { state: 'down', since: 0, reason: 'y'.repeat(100_000) };
+    const reasons = bench.channels.facts().map(({ reason }) => reason);
+    expect(reasons).toEqual([`${'x'.repeat(2_000)}…`, `${'y'.repeat(2_000)}…`]);
+    expect(bench.log.records.every(({ message }) => message.length < 3_000)).toBe(true);
+  });
+
   test('are known as targets of replies, also while they do not run', async () => {
     const bench = new Bench();
     const { channels } = bench;

@@ -48,6 +48,26 @@ describe('the log', () => {
     expect(destinationFor({ journal: false, isTerminal: false })).toBe('json-lines');
   });
 
+  it('bounds a message and its fields, but not the texts that an operator wants on record', () => {
+    const descriptor = openSync(join(directory, 'output'), 'w');
+    const log = createLog({
+      destination: 'json-lines',
+      colour: false,
+      level: 'info',
+      standardError: descriptor,
+      identifier: 'test',
+      bodies: true,
+    });
+    const long = 'x'.repeat(100_000);
+    log.err(long, { SD_GATEWAY_SESSION: long, SD_GATEWAY_TEXT: long });
+    closeSync(descriptor);
+    expect(JSON.parse(readFileSync(join(directory, 'output'), 'utf8'))).toMatchObject({
+      message: `${'x'.repeat(16_384)}…`,
+      SD_GATEWAY_SESSION: `${'x'.repeat(4_096)}…`,
+      SD_GATEWAY_TEXT: long,
+    });
+  });
+
   it('leaves out what is below its level and fields that have no value', () => {
     const text = written('json-lines', 'info', (log) => {
       log.debug('no');

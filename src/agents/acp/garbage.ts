@@ -1,5 +1,5 @@
 import type { Log, LogFields } from '../../log/log.js';
-import { oneLine } from './updates.js';
+import { oneLine } from '../one-line.js';
 
 /** Lines of garbage that are logged for each turn. */
 const mostLines = 10;

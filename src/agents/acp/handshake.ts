@@ -1,10 +1,11 @@
 import type { InitializeRequest, McpServer } from '@agentclientprotocol/sdk';
 import { AgentError } from '../agent.js';
+import { oneLine } from '../one-line.js';
 import type { PromptContent } from './prompt-files.js';
 import type { Replay } from './replay.js';
 import { type RpcConnection, RpcError } from './rpc.js';
 import { type FileAccess, offersFile } from './text-files.js';
-import { membersOf, oneLine } from './updates.js';
+import { membersOf } from './updates.js';
 
 /** Version of the Agent Client Protocol that the gateway speaks. */
 const protocolVersion = 1;

@@ -1,7 +1,8 @@
 import { toolKinds } from '../../config/acp-keys.js';
 import type { JsonValue } from '../../store/messages.js';
 import type { AgentQuestion, QuestionOption } from '../agent.js';
-import { membersOf, oneLine, type ToolCallFacts } from './updates.js';
+import { oneLine } from '../one-line.js';
+import { membersOf, type ToolCallFacts } from './updates.js';
 
 export type PermissionPolicy = 'allow' | 'ask' | 'deny';
 

@@ -1,6 +1,7 @@
 import type { JsonValue } from '../../store/messages.js';
 import { AgentError, type AgentReply } from '../agent.js';
-import { oneLine, type ToolCallFacts } from './updates.js';
+import { oneLine } from '../one-line.js';
+import type { ToolCallFacts } from './updates.js';
 
 /** A turn as the agent has ended it. */
 export interface AgentTurnEnd {

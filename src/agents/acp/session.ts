@@ -9,6 +9,7 @@ import {
   type QuestionOption,
 } from '../agent.js';
 import { onceAborted } from '../once-aborted.js';
+import { oneLine } from '../one-line.js';
 import type { PlacedFile } from '../placed-files.js';
 import { ReplyFiles } from '../reply-files.js';
 import type { TurnProcess } from '../turn-processes.js';
@@ -39,7 +40,7 @@ import { noteDenied, turnReply } from './reply.js';
 import { invalidRequest, methodNotFound, RpcError } from './rpc.js';
 import { offersTerminal, Terminals } from './terminals.js';
 import { answerFile, type FileAccess, offersFile } from './text-files.js';
-import { membersOf, oneLine, type ToolCallFacts, TurnUpdates, toolCallFacts, usageOf } from './updates.js';
+import { membersOf, type ToolCallFacts, TurnUpdates, toolCallFacts, usageOf } from './updates.js';
 
 export interface AcpSessionOptions {
   readonly agent: AgentProcessOptions | AgentConnectionOptions;

@@ -4,11 +4,12 @@ import { relative } from 'node:path';
 import type { Log, LogFields } from '../../log/log.js';
 import { AgentError } from '../agent.js';
 import { onceAborted } from '../once-aborted.js';
+import { oneLine } from '../one-line.js';
 import type { ProgramToStart } from '../start-program.js';
 import type { TurnProcess } from '../turn-processes.js';
 import { invalidParams, invalidRequest, RpcError, resourceNotFound } from './rpc.js';
 import { AgentTerminal } from './terminal.js';
-import { membersOf, oneLine } from './updates.js';
+import { membersOf } from './updates.js';
 
 /** Largest output of a terminal that is kept, in bytes. */
 const largestOutputBytes = 1024 ** 2;

@@ -3,8 +3,9 @@ import { closeSync, fstatSync, ftruncateSync, readFile, writeFile } from 'node:f
 import { promisify } from 'node:util';
 import { OutsideError, openBelow, openBelowToWrite } from '../../linux/open-below.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { oneLine } from '../one-line.js';
 import { invalidParams, invalidRequest, RpcError, resourceNotFound } from './rpc.js';
-import { membersOf, oneLine } from './updates.js';
+import { membersOf } from './updates.js';
 
 /** Rights of an agent to the files of its session, through the gateway. */
 export type FileAccess = 'off' | 'read' | 'write';

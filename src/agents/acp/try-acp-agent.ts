@@ -5,6 +5,7 @@ import type { Log } from '../../log/log.js';
 import { AgentError } from '../agent.js';
 import type { AgentFinding } from '../agent-finding.js';
 import { inheritedEnvironment } from '../command-environment.js';
+import { oneLine } from '../one-line.js';
 import { AgentConnection } from './agent-connection.js';
 import type { AgentLink, LinkHandlers } from './agent-link.js';
 import { AgentProcess } from './agent-process.js';
@@ -19,7 +20,7 @@ import {
 } from './handshake.js';
 import { Replay } from './replay.js';
 import { methodNotFound, RpcError } from './rpc.js';
-import { membersOf, oneLine } from './updates.js';
+import { membersOf } from './updates.js';
 
 export interface AcpTrialSettings {
   readonly command: readonly string[];

@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import type { GivenFile } from '../../store/new-attachments.js';
 import { plainMediaType } from '../../text/file-name.js';
 import { AgentError, type AgentEvent } from '../agent.js';
+import { oneLine } from '../one-line.js';
 import type { ReplyFiles } from '../reply-files.js';
-import { printable } from '../standard-error.js';
 
 /** A tool call as the agent announced it. */
 export interface ToolCallFacts {
@@ -13,9 +13,6 @@ export interface ToolCallFacts {
   /** Its arguments in JSON; of long ones a text in JSON, with their beginning and a digest. Undefined: none were given. */
   readonly input: string | undefined;
 }
-
-/** Longest status line, in characters. */
-const longestStatus = 200;
 
 /** Tool calls of one turn that are remembered. */
 const mostToolCalls = 1_000;
@@ -28,14 +25,6 @@ const longestKind = 20;
 /** An object that JSON.parse gave, or an empty one: agents leave out and misname members. */
 export function membersOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-}
-
-/** A text as one line of at most so many characters, without what a terminal would act on. */
-export function oneLine(text: string, longest = longestStatus): string {
-  const line = printable(text.replace(/\s+/g, ' ')).trim();
-  if (line.length <= longest) return line;
-  // A part of a text keeps all of the text in memory; a copy doesn't.
-  return Buffer.from(`${line.slice(0, longest - 1)}…`).toString();
 }
 
 /** A tool call of an update or of a permission request; members that it leaves out are as they were `before`. */

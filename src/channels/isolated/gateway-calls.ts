@@ -16,7 +16,6 @@ export interface GatewaySideOptions {
 
 /** Longest body of a request of a platform, in bytes. */
 const longestBodyBytes = 64 * 1024 ** 2;
-const longestLogText = 16_384;
 
 /** The calls of one run of a channel's process, and what of them stands when it ends. */
 export class GatewaySide {
@@ -83,7 +82,7 @@ export class GatewaySide {
         }),
       log: ({ priority, message, fields }) => {
         if (!Object.hasOwn(priorities, priority)) throw new Error('it has no priority');
-        context.log[priority](String(message).slice(0, longestLogText), fields);
+        context.log[priority](String(message), fields);
       },
       health: options.health,
     };

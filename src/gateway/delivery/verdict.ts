@@ -1,6 +1,7 @@
 import type { RetrySchedule, SendOutcome } from '../../channels/reply-sender.js';
 import { type Delivery, type DeliveryFailure, settleUnknown } from '../../store/deliveries.js';
 import type { UnknownPolicy } from '../../store/messages.js';
+import { cutText } from '../../text/copied-start.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import { nextAttemptAt, refusalLimitMs, type ScheduleSettings } from './schedule.js';
 
@@ -15,6 +16,9 @@ export interface VerdictSettings extends ScheduleSettings {
 
 /** The record of a delivery that did not arrive. If `retryAt` is null, its message is dead. */
 export type Postponement = Omit<DeliveryFailure, 'retryInMs'> & { readonly retryAt: number | null };
+
+/** Longest reason of a failure, in characters: receivers and platforms have a part in it. */
+const longestReason = 2_000;
 
 /** A failure that is to be written, with its reason. */
 export type Verdict = Postponement & { readonly error: string };
@@ -68,7 +72,7 @@ export function judgeFailure(
   settings: VerdictSettings,
   { schedule, refusedSince, random }: RetryFacts,
 ): Verdict {
-  const { reason } = outcome;
+  const reason = cutText(outcome.reason, longestReason);
   const dead = (error: string, inDoubt = false): Verdict => ({
     error,
     retryAt: null,

@@ -4,6 +4,7 @@ import type { AskedQuestion, QuestionAuthor, QuestionState } from '../../channel
 import type { JsonValue, Message } from '../../store/messages.js';
 import type { StoredRecord } from '../../store/records.js';
 import type { Turn } from '../../store/turns.js';
+import { cutText } from '../../text/copied-start.js';
 
 /** Records of questions, by their codes. */
 export const questionKind = 'question';
@@ -13,6 +14,8 @@ export const answerKind = 'question-answer';
 /** Arguments that are shown, in characters of their JSON. */
 const longestInput = 4_000;
 const longestTitle = 500;
+const longestKind = 100;
+const mostOptions = 50;
 
 /** Letters and digits that are hard to mistake for each other: 40 bits in all. */
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
@@ -61,11 +64,13 @@ export function questionValue(
     messageId: turn.messageId,
     attempt: turn.attempt,
     agent: turn.agent ?? 'default',
-    kind: question.kind,
-    title: question.title.slice(0, longestTitle),
-    input: isCut ? `${input.slice(0, longestInput)}…` : input,
+    kind: cutText(question.kind, longestKind),
+    title: cutText(question.title, longestTitle),
+    input: input === null ? null : cutText(input, longestInput),
     inputIsCut: isCut,
-    options: question.options.map(({ name, effect }) => ({ name, effect })),
+    options: question.options
+      .slice(0, mostOptions)
+      .map(({ name, effect }) => ({ name: cutText(name, longestTitle), effect })),
     askedAt: now,
     expiresAt: now + timeoutMs,
     state: null,

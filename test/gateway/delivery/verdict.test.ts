@@ -50,6 +50,13 @@ describe('age', () => {
 });
 
 describe('failures', () => {
+  test('the reason has a bound, whatever the receiver has written', () => {
+    const outcome = { ...retry, reason: 'x'.repeat(1_000_000) };
+    const facts = { schedule: [1_000], refusedSince: 0, random: half };
+    const { error } = judgeFailure(delivery, outcome, 0, settings, facts);
+    expect(error).toBe(`${'x'.repeat(2_000)}…`);
+  });
+
   test.each([
     ['is tried again', {}, {}, { retryAt: 10_500, error: /^HTTP 500$/ }],
     ['the last attempt', { attempt: 3 }, {}, { retryAt: null, error: /attempt 3 was the last/ }],

@@ -140,6 +140,18 @@ describe('a question', () => {
     expect(shown?.input).toMatch(/^"x{3999}…$/);
   });
 
+  test('has bounds for all that an agent says', async () => {
+    const { questions, code } = place();
+    const long = 'x'.repeat(100_000);
+    const options = Array.from({ length: 100 }, () => ({ id: 'yes', name: long, effect: 'allow' as const }));
+    void questions.ask(turn(), { kind: long, title: long, input: null, options }, never);
+    const shown = await questions.question(await code());
+    expect(shown?.kind).toHaveLength(101);
+    expect(shown?.title).toHaveLength(501);
+    expect(shown?.options).toHaveLength(50);
+    expect(shown?.options[0]?.name).toHaveLength(501);
+  });
+
   test('with an unknown code has no answer', async () => {
     const { questions } = place();
     expect(await questions.answer('ABCDEFGH', 'allow')).toBeNull();
