@@ -4,6 +4,6 @@ import { z } from 'zod';
 const mostItems = 1_000;
 
 /** A list whose items are looked at only if there are not too many of them. */
-export function boundedList<Item extends z.ZodType>(item: Item, most = mostItems) {
-  return z.array(z.unknown()).max(most, `must have at most ${most} items`).pipe(z.array(item));
+export function boundedList<Item extends z.ZodType>(item: Item, most = mostItems, plural = 'items') {
+  return z.array(z.unknown()).max(most, `must have at most ${most} ${plural}`).pipe(z.array(item));
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Log } from '../../log/log.js';
+import { boundedList } from '../bounded-list.js';
 import { Problem } from './problem.js';
 import type { TokenAnswers } from './token-answers.js';
 import { type NamedToken, type NamedTokens, scopes } from './tokens.js';
@@ -13,10 +14,10 @@ const tokenName = z
 
 const tokenBody = z.strictObject({
   name: tokenName,
-  scopes: z
-    .array(z.enum(scopes, `must be one of ${scopes.join(', ')}`))
-    .min(1, 'must name a scope')
-    .max(100, 'must have at most 100 scopes'),
+  scopes: boundedList(z.enum(scopes, `must be one of ${scopes.join(', ')}`), 100, 'scopes').refine(
+    ({ length }) => length > 0,
+    'must name a scope',
+  ),
 });
 
 /** Tokens beside the operator's: to make, list and revoke. */
