@@ -7,7 +7,7 @@ import type { RunRecord } from '../store/open-store.js';
 import type { Integrity, StoreLog } from '../store/store-kind.js';
 import { commandLine } from '../text/own-command.js';
 import type { Drift } from '../units/drift.js';
-import type { StartObstacle } from '../units/start-obstacles.js';
+import type { StartObstacle, UnitFileLine } from '../units/start-obstacles.js';
 
 /** A fact, or why it could not be found out. */
 export type Known<Fact> =
@@ -41,7 +41,12 @@ export interface UnitFacts {
   /** The difference from what this version writes; null if install does not write this unit. */
   readonly drift: Drift | null;
   /** User= of a unit of the system; null: none, or one that is made at the start (DynamicUser=). */
-  readonly user: Known<{ readonly name: string; readonly exists: boolean } | null>;
+  readonly user: Known<{
+    readonly name: string;
+    readonly exists: boolean;
+    /** The line of a drop-in that names a user who doesn't exist; null: the unit itself does. */
+    readonly dropIn: UnitFileLine | null;
+  } | null>;
 }
 
 /** The gateway's directories. With `problems`, a line each, nobody can tell which they are; then these are the usual ones. */

@@ -1,13 +1,17 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseUnit } from './unit-text.js';
 
-/** A line of a unit's file or of a drop-in that keeps the unit from starting. */
-export interface StartObstacle {
+/** A directive in a unit's file or in a drop-in. */
+export interface UnitFileLine {
   readonly file: string;
   /** The line's number, from 1. */
   readonly line: number;
   /** The directive as it stands there. */
   readonly text: string;
+}
+
+/** A line that keeps the unit from starting. */
+export interface StartObstacle extends UnitFileLine {
   /** A clause that says why it does. */
   readonly why: string;
 }
@@ -18,7 +22,7 @@ export interface UnitFile {
   readonly text: string;
 }
 
-interface Setting extends Pick<StartObstacle, 'file' | 'line' | 'text'> {
+interface Setting extends UnitFileLine {
   readonly section: string;
   readonly name: string;
   readonly value: string;
@@ -42,6 +46,9 @@ const ofPaths = [
 const ofCredentials = ['LoadCredential', 'LoadCredentialEncrypted'];
 const credentialDefaults = ['SetCredential', 'SetCredentialEncrypted'];
 
+/** Settings whose command has to succeed before the unit is up; "-" before it says that it need not. */
+const ofCommands = ['ExecCondition', 'ExecStartPre', 'ExecStart', 'ExecStartPost'];
+
 /** Conditions that fail where the path is missing (systemd.unit(5)). */
 const presence =
   /^(Assert|Condition)(PathExists|PathIsDirectory|PathIsSymbolicLink|PathIsMountPoint|PathIsReadWrite|DirectoryNotEmpty|FileNotEmpty|FileIsExecutable)$/;
@@ -61,17 +68,39 @@ function settingsIn({ path, text }: UnitFile): Setting[] {
   return settings;
 }
 
-/** The settings that count: an empty value takes back those before it. */
+/** Lists that several settings share: an empty value of one takes back those of all. */
+const sharedLists = [
+  /^Condition/,
+  /^Assert/,
+  /^(LoadCredential|LoadCredentialEncrypted)$/,
+  /^(SetCredential|SetCredentialEncrypted)$/,
+  /^(BindPaths|BindReadOnlyPaths)$/,
+];
+
+/** Settings of which the last one counts. */
+const single = ['MemoryDenyWriteExecute', 'WorkingDirectory', 'RootDirectory', 'RootImage', 'User'];
+
+/** True if a later setting takes back an earlier one. */
+function replaces(later: Setting, earlier: Setting): boolean {
+  if (later.section !== earlier.section) return false;
+  const isOfList = (list: RegExp) => list.test(later.name) && list.test(earlier.name);
+  const isShared = sharedLists.some(isOfList);
+  if (later.value === '') return isShared || later.name === earlier.name;
+  // A credential is known by its id.
+  if (ofCredentials.includes(later.name) && isShared) return idIn(later) === idIn(earlier);
+  return later.name === earlier.name && single.includes(later.name);
+}
+
+function idIn({ value }: Setting): string {
+  return value.split(':', 1)[0] ?? '';
+}
+
+/** The settings that count, in their order. */
 function inForce(files: readonly UnitFile[]): readonly Setting[] {
-  const settings: Setting[] = [];
+  let settings: Setting[] = [];
   for (const setting of files.flatMap(settingsIn)) {
+    settings = settings.filter((earlier) => !replaces(setting, earlier));
     if (setting.value !== '') settings.push(setting);
-    else {
-      const rest = settings.filter(
-        ({ name, section }) => name !== setting.name || section !== setting.section,
-      );
-      settings.splice(0, settings.length, ...rest);
-    }
   }
   return settings;
 }
@@ -83,6 +112,13 @@ function neededPaths(value: string): string[] {
     .map((word) => word.replace(/^["']|["']$/g, '').replace(/^\+/, ''))
     .filter((word) => word.startsWith('/') && !/[%*?[\\]/.test(word))
     .map((word) => word.split(':')[0] ?? '');
+}
+
+/** The program of a command (systemd.service(5), "Command lines"); null: it need not be there, or the manager looks for it. */
+function programIn(value: string): string | null {
+  const [, prefixes = '', word = ''] = /^([-@:+!|]*)\s*("[^"]*"|'[^']*'|\S+)/.exec(value) ?? [];
+  const [program] = neededPaths(word);
+  return prefixes.includes('-') ? null : (program ?? null);
 }
 
 /** Says why the setting keeps the unit from starting; null: it doesn't, as far as can be told. */
@@ -121,6 +157,12 @@ function obstacleIn(
     const [missing] = hasDefault ? [] : neededPaths(path).filter(isMissing);
     return missing === undefined ? null : `there is no ${missing}`;
   }
+  if (ofCommands.includes(name)) {
+    const program = programIn(value);
+    // It is looked for in another root.
+    const isElsewhere = all.some((other) => other.name === 'RootDirectory' || other.name === 'RootImage');
+    return program === null || isElsewhere || !isMissing(program) ? null : `there is no ${program}`;
+  }
   const [missing] = ofPaths.includes(name) ? neededPaths(value).filter(isMissing) : [];
   return missing === undefined ? null : `there is no ${missing}`;
 }
@@ -135,13 +177,9 @@ export function obstaclesIn(
   isMissing: (path: string) => boolean,
 ): readonly StartObstacle[] {
   const settings = inForce(files);
-  // The last one of these counts.
-  const single = ['MemoryDenyWriteExecute', 'WorkingDirectory', 'RootDirectory', 'RootImage'];
-  return settings.flatMap((setting, index) => {
-    const { name, file, line, text } = setting;
-    const isOverridden =
-      single.includes(name) && settings.slice(index + 1).some((other) => other.name === name);
-    const why = isOverridden ? null : obstacleIn(setting, settings, isMissing);
+  return settings.flatMap((setting) => {
+    const { file, line, text } = setting;
+    const why = obstacleIn(setting, settings, isMissing);
     return why === null ? [] : [{ file, line, text, why }];
   });
 }
@@ -157,8 +195,8 @@ function isMissingHere(path: string): boolean {
   }
 }
 
-/** A file that this user can't read tells nothing. */
-function read(path: string): UnitFile[] {
+/** Reads a file of a unit. One that this user can't read tells nothing. */
+export function readUnitFile(path: string): UnitFile[] {
   try {
     return [{ path, text: readFileSync(path, 'utf8') }];
   } catch (error) {
@@ -169,10 +207,35 @@ function read(path: string): UnitFile[] {
 
 /** Reads the files, and finds the lines in them that keep the unit from starting. */
 export function startObstacles(paths: readonly string[]): readonly StartObstacle[] {
-  return obstaclesIn(paths.flatMap(read), isMissingHere);
+  return obstaclesIn(paths.flatMap(readUnitFile), isMissingHere);
 }
 
 /** One sentence. */
 export function describeObstacle({ file, line, text, why }: StartObstacle): string {
   return `${file}:${line}: ${text} keeps it from starting: ${why}.`;
+}
+
+/** Finds the line that sets a setting of [Service] of which the last one counts; null: none does, or it can't be read. */
+export function lineOf(paths: readonly string[], name: string): UnitFileLine | null {
+  const found = inForce(paths.flatMap(readUnitFile)).findLast(
+    (setting) => setting.section === 'Service' && setting.name === name,
+  );
+  return found === undefined ? null : { file: found.file, line: found.line, text: found.text };
+}
+
+/**
+ * Puts the place before a complaint of systemd-analyze about a program, which names the unit alone: a drop-in may be
+ * what has it.
+ */
+export function placedComplaint(complaint: string, files: readonly UnitFile[]): string {
+  const program = /^\S+: Command (\/.*) is not executable: /.exec(complaint)?.[1];
+  if (program === undefined) return complaint;
+  const setting = inForce(files).find(
+    ({ section, name, value }) =>
+      section === 'Service' &&
+      name.startsWith('Exec') &&
+      value.replace(/^[-@:+!|]*\s*["']?/, '').startsWith(program),
+  );
+  if (setting === undefined) return complaint;
+  return complaint.replace(/^\S+: /, `${setting.file}:${setting.line}: `);
 }

@@ -52,7 +52,7 @@ const unit = {
   obstacles: [],
   job: null,
   drift: null,
-  user: known({ name: 'sd-gateway', exists: true }),
+  user: known({ name: 'sd-gateway', exists: true, dropIn: null }),
   askedAt: 100_000,
 };
 const node = { file: '/usr/bin/node', version: 'v20.19.0', modules: '115', addon: null, sqlite: null };
@@ -120,8 +120,9 @@ const withUnit = (change: Readonly<Record<string, string>>) => ({
   unit: known({ ...unit, properties: { ...properties, ...change } }),
 });
 const startingWith = (StatusText: string) => ({ ActiveState: 'activating', SubState: 'start', StatusText });
-const withUser = (name: string, exists: boolean) => ({
-  unit: known({ ...unit, user: known({ name, exists }) }),
+const dropInUser = { file: '/etc/systemd/system/sd-gateway.service.d/own.conf', line: 2, text: 'User=bob' };
+const withUser = (name: string, exists: boolean, dropIn: typeof dropInUser | null = null) => ({
+  unit: known({ ...unit, user: known({ name, exists, dropIn }) }),
 });
 const withData = (change: Partial<DoctorFacts['data']>) => ({ data: { ...data, ...change } });
 const withStore = (integrity: Known<Integrity>) =>
@@ -432,6 +433,7 @@ describe('verdicts', () => {
     ['state', 'ok', restarted({ ActiveEnterTimestampMonotonic: '98000000', NRestarts: '1' }), null],
     ['user', 'problem', withUser('sd-gateway', false), 'sd-gateway install'],
     ['user', 'problem', withUser('bob', false), 'sd-gateway install --run-as USER'],
+    ['user', 'problem', withUser('bob', false, dropInUser), 'sd-gateway start'],
     ['user', 'ok', withUser('bob', true), null],
     ['user', 'warning', withUser('root', true), 'User='],
     ['user', 'not-applicable', { unit: known({ ...unit, user: known(null) }) }, null],

@@ -3,7 +3,7 @@ import { isLeftoverLink } from '../../config/directories.js';
 import { ProgramError } from '../../manager/program.js';
 import { ServiceManager, unitName } from '../../manager/service-manager.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
-import { describeObstacle, startObstacles } from '../../units/start-obstacles.js';
+import { describeObstacle, lineOf, startObstacles } from '../../units/start-obstacles.js';
 import { isUserName, unitUser, userExists } from '../../units/unit-user.js';
 import {
   explainFailure,
@@ -85,6 +85,12 @@ async function isMissing(user: string): Promise<boolean> {
 function aboutUser(user: string, unit: UnitState, target: Target): string {
   const what = `The user ${user}, as which ${unit.name} runs, does not exist.`;
   const install = commandFor('install', target, true);
+  const line = lineOf([...(unit.path === null ? [] : [unit.path]), ...unit.dropIns], 'User');
+  if (line !== null && unit.dropIns.includes(line.file)) {
+    const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
+    const again = `${systemctlFor('daemon-reload', unit.scope)} && ${commandFor('start', target, true)}`;
+    return `${what} ${line.file}:${line.line} has ${line.text}. To make it: ${sudo}useradd --system ${user}. Or mend that line, then: ${again}`;
+  }
   if (user === unitUser(target.instance)) return `${what} To make it: ${install}`;
   // Such a name is that of an instance of the template; the unit that install writes has another.
   if (unit.name !== unitName(target.instance) && !isUserName(user)) {

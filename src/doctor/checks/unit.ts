@@ -252,7 +252,7 @@ export function checkUser(facts: DoctorFacts): readonly Finding[] {
         : say('not-applicable', 'The unit has no User=: it runs as root'),
     ];
   }
-  const { name, exists } = unit.user.value;
+  const { name, exists, dropIn } = unit.user.value;
   if (name === 'root' || name === '0') {
     return [
       say(
@@ -263,6 +263,18 @@ export function checkUser(facts: DoctorFacts): readonly Finding[] {
     ];
   }
   if (exists) return [say('ok', name)];
+  if (dropIn !== null) {
+    return [
+      say(
+        'problem',
+        `The user ${name} does not exist, and systemd can’t start the unit as it (status=217/USER): ${dropIn.file}:${dropIn.line} has ${dropIn.text}`,
+        mend(
+          `Make it ("useradd --system ${name}"), or mend that line, then:`,
+          `${systemctl(facts, 'daemon-reload')} && ${gatewayCommand(facts, 'start')}`,
+        ),
+      ),
+    ];
+  }
   const isOwn = name === unitUser(facts.instance);
   return [
     say(

@@ -12,7 +12,7 @@ import { offlineStore } from '../../store/create-store.js';
 import type { OfflineStore } from '../../store/store-kind.js';
 import { driftHere } from '../../units/drift.js';
 import { hidingProperties } from '../../units/paths.js';
-import { startObstacles } from '../../units/start-obstacles.js';
+import { lineOf, placedComplaint, readUnitFile, startObstacles } from '../../units/start-obstacles.js';
 import {
   settingsProperties,
   type UnitSettings,
@@ -91,17 +91,24 @@ async function complaintsOf(
     const lines = `${stdout}${stderr}`
       .split('\n')
       .filter((line) => [name, path, ...dropIns].some((part) => line.includes(part)));
-    return known(lines);
+    const files = [path, ...dropIns].flatMap(readUnitFile);
+    return known(lines.map((line) => placedComplaint(line, files)));
   } catch (error) {
     if (error instanceof ProgramError) return unknown(error.message);
     throw error;
   }
 }
 
-async function userOf({ User = '', DynamicUser }: UnitProperties): Promise<UnitFacts['user']> {
+async function userOf(
+  { User = '', DynamicUser }: UnitProperties,
+  paths: readonly string[],
+  dropIns: readonly string[],
+): Promise<UnitFacts['user']> {
   if (User === '' || DynamicUser === 'yes') return known(null);
   try {
-    return known({ name: User, exists: await userExists(User) });
+    const exists = await userExists(User);
+    const line = exists ? null : lineOf(paths, 'User');
+    return known({ name: User, exists, dropIn: line !== null && dropIns.includes(line.file) ? line : null });
   } catch (error) {
     if (error instanceof ProgramError) return unknown(error.message);
     throw error;
@@ -120,6 +127,7 @@ export async function gatherUnit(
       const shown = await manager.show(name, properties);
       const { LoadState = 'not-found', FragmentPath = '', ExecStart = '', MainPID = '0' } = shown;
       const dropIns = (shown['DropInPaths'] ?? '').split(' ').filter((dropIn) => dropIn !== '');
+      const paths = [FragmentPath, ...dropIns].filter((path) => path !== '');
       // The manager keeps a unit whose file is gone for as long as it runs.
       if (LoadState === 'not-found' && Number(MainPID) === 0) continue;
       // The template is there for each name; an instance is one that was ever started or enabled.
@@ -130,10 +138,10 @@ export async function gatherUnit(
         command: commandOf(ExecStart),
         complaints:
           LoadState === 'loaded' ? await complaintsOf(manager, name, FragmentPath, dropIns) : known([]),
-        obstacles: startObstacles([FragmentPath, ...dropIns].filter((path) => path !== '')),
+        obstacles: startObstacles(paths),
         job: Number(shown['Job'] ?? 0) > 0 ? await tellQueuedJob(manager, name) : null,
         drift: await driftHere(manager, name, instance),
-        user: await userOf(shown),
+        user: await userOf(shown, paths, dropIns),
       });
     }
     return known(null);
