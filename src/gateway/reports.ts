@@ -45,6 +45,8 @@ export interface ReportedGateway {
   readonly drainTimeoutMs: number;
   /** Turns that the drain has put back. */
   readonly putBackTurns: number;
+  /** Messages that the drain has made dead. */
+  readonly deadMessages: number;
   /** Newest first; the first is this one. */
   readonly runs: readonly RunRecord[];
 }
@@ -198,7 +200,7 @@ export class GatewayReports {
   }
 
   #statusFacts(work: WorkFacts): StatusFacts {
-    const { lifecycle, runtime, startStep, reloadRefused, drainTimeoutMs, putBackTurns } =
+    const { lifecycle, runtime, startStep, reloadRefused, drainTimeoutMs, putBackTurns, deadMessages } =
       this.#options.gateway();
     const { state, failure, stalled } = lifecycle;
     if (failure !== null) return { state: 'failed', reason: failure };
@@ -231,6 +233,7 @@ export class GatewayReports {
           stop: state.stop,
           elapsed: since(lifecycle.stoppingAt),
           putBack: putBackTurns,
+          dead: deadMessages,
         };
     }
   }

@@ -37,6 +37,7 @@ import { checkBeforeTakeover, refuseUnit } from './start/takeover-check.js';
 import { noteFatalSignals } from './supervisor/last-words.js';
 import { adoptAgentOrphans } from './supervisor/orphans.js';
 import type { SideWork } from './supervisor/side-work.js';
+import type { DrainedWork } from './work/work-loop.js';
 import { Workers, type WorkersOptions } from './workers.js';
 
 export interface RuntimeOptions {
@@ -353,7 +354,7 @@ export class Runtime {
   }
 
   /** Begins no new turn, lets what runs go on until the timeout, and puts back what has not ended. */
-  async drain(drainTimeoutMs: number): Promise<{ readonly finished: number; readonly putBack: number }> {
+  async drain(drainTimeoutMs: number): Promise<DrainedWork> {
     this.#http.stopAccepting();
     this.#channels.stopAccepting();
     return this.#workers.drain(drainTimeoutMs);

@@ -108,6 +108,7 @@ export class Service {
         restartNeeded: this.#restartNeeded,
         drainTimeoutMs: this.#configuration.stop.drain,
         putBackTurns: this.#stopLog.putBackTurns,
+        deadMessages: this.#stopLog.deadMessages,
         runs: this.#history.runs,
       }),
     });

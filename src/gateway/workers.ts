@@ -40,6 +40,7 @@ import { QuestionMessages } from './questions/question-messages.js';
 import { Questions } from './questions/questions.js';
 import { SessionActions } from './session-actions.js';
 import type { SideWork } from './supervisor/side-work.js';
+import type { DrainedWork } from './work/work-loop.js';
 
 export interface WorkersOptions {
   readonly configuration: Configuration;
@@ -250,15 +251,17 @@ export class Workers {
   }
 
   /** Begins no new turn, lets what runs go on until the timeout, and puts back what has not ended. */
-  async drain(drainTimeoutMs: number): Promise<{ readonly finished: number; readonly putBack: number }> {
+  async drain(drainTimeoutMs: number): Promise<DrainedWork> {
     const began = performance.now();
+    const dead = () => this.dispatcher.facts().dead + this.#deliverer.facts().dead;
+    const deadBefore = dead();
     clearTimeout(this.#prepareSender);
     const { finished, putBack } = await this.dispatcher.drain(drainTimeoutMs);
     // Replies that were made meanwhile are to go out before the end, not with the next start.
     const leftMs = () => Math.max(0, drainTimeoutMs - (performance.now() - began));
     await this.#deliverer.settle(leftMs());
     await this.#deliverer.drain(leftMs());
-    return { finished, putBack };
+    return { finished, putBack, dead: dead() - deadBefore };
   }
 
   /** Without a drain before, after a failed or cancelled start, there is nothing that has to end. */

@@ -44,6 +44,7 @@ export type StatusFacts =
       readonly stop: StopRequest;
       readonly elapsed: number;
       readonly putBack: number;
+      readonly dead: number;
     }
   | { readonly state: 'failed'; readonly reason: string };
 
@@ -104,9 +105,12 @@ export function statusLine(facts: StatusFacts): string {
     case 'closing':
       return `Stopping (${describeStop(facts.stop)}): closing the store`;
     case 'stopped': {
-      const putBack =
-        facts.putBack === 0 ? 'nothing was left over' : `${count(facts.putBack, 'turn')} put back`;
-      return `Stopped (${describeStop(facts.stop)}) in ${formatTimeSpan(facts.elapsed)}; ${putBack}`;
+      const left = [
+        ...(facts.putBack === 0 ? [] : [`${count(facts.putBack, 'turn')} put back`]),
+        ...(facts.dead === 0 ? [] : [`${count(facts.dead, 'message')} dead`]),
+      ];
+      const leftOver = left.length === 0 ? 'nothing was left over' : left.join(', ');
+      return `Stopped (${describeStop(facts.stop)}) in ${formatTimeSpan(facts.elapsed)}; ${leftOver}`;
     }
     case 'failed':
       return `Failed: ${facts.reason}`;

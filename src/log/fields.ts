@@ -15,6 +15,7 @@ export const recordFields = {
   SD_GATEWAY_SENDER_COMM: 'The name of the sender, where it could still be read.',
   SD_GATEWAY_DRAIN_USEC: 'The time that the drain took, in microseconds.',
   SD_GATEWAY_PUT_BACK: 'The number of turns that were put back for the next start.',
+  SD_GATEWAY_DEAD: 'The number of messages that went dead during the drain.',
   SD_GATEWAY_SUPERVISION: 'The supervisor of the gateway, as told from the evidence.',
   SD_GATEWAY_FINISHED: 'The number of turns that ended during the drain.',
   SD_GATEWAY_EXIT_STATUS: 'The exit status that the stop leads to.',

@@ -50,6 +50,8 @@ export interface StopRecord {
   readonly finishedTurns: number;
   /** Turns that were put back for the next start. */
   readonly putBackTurns: number;
+  /** Messages that the drain made dead: of turns that failed or were cut off too often, and of replies. Earlier versions: absent. */
+  readonly deadMessages?: number;
   /** The failure, if there was one. */
   readonly error: string | null;
 }

@@ -380,6 +380,27 @@ sys.exit(os.waitstatus_to_exitcode(status))
     );
   });
 
+  it('counts the messages that a stop has made dead, in its records and in the status', async () => {
+    const agent = {
+      SD_GATEWAY_AGENT_TYPE: 'command',
+      SD_GATEWAY_AGENT_COMMAND: JSON.stringify(['/bin/sh', '-c', 'echo begun >&2; sleep 600']),
+      SD_GATEWAY_AGENT_RETRY: 'never',
+      SD_GATEWAY_STOP_DRAIN: '100ms',
+    };
+    const gateway = await place.start(agent);
+    await place.client.post('/v1/sessions/a/messages', { text: 'work' }, {});
+    await gateway.says('begun');
+    gateway.child.kill('SIGTERM');
+    const { stderr } = await gateway.end;
+    expect(stderr).toMatch(/Drained in \d+ ms: 1 ended, 0 put back for the next start, 1 message dead/);
+    expect(stderr).toMatch(/Stopped after .*; 1 turn ended, 0 put back for the next start, 1 message dead;/);
+    const again = await place.start(agent);
+    const status = await place.run(['status']);
+    expect(status.stdout.replaceAll(/\s+/g, ' ')).toContain('nothing put back; 1 message dead');
+    again.child.kill('SIGTERM');
+    await again.end;
+  });
+
   it.each([
     [
       'its address',

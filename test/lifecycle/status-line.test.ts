@@ -47,10 +47,21 @@ describe('the status line', () => {
     [draining, `Stopping (${stopText}): nothing left to wait for, 12s of 30s`],
     [{ state: 'closing', stop }, `Stopping (${stopText}): closing the store`],
     [
-      { state: 'stopped', stop, elapsed: 61_000, putBack: 0 },
+      { state: 'stopped', stop, elapsed: 61_000, putBack: 0, dead: 0 },
       `Stopped (${stopText}) in 1min 1s; nothing was left over`,
     ],
-    [{ state: 'stopped', stop, elapsed: 0, putBack: 1 }, `Stopped (${stopText}) in 0s; 1 turn put back`],
+    [
+      { state: 'stopped', stop, elapsed: 0, putBack: 1, dead: 0 },
+      `Stopped (${stopText}) in 0s; 1 turn put back`,
+    ],
+    [
+      { state: 'stopped', stop, elapsed: 0, putBack: 1, dead: 2 },
+      `Stopped (${stopText}) in 0s; 1 turn put back, 2 messages dead`,
+    ],
+    [
+      { state: 'stopped', stop, elapsed: 0, putBack: 0, dead: 1 },
+      `Stopped (${stopText}) in 0s; 1 message dead`,
+    ],
     [{ state: 'failed', reason: 'the port is taken' }, 'Failed: the port is taken'],
   ])('%#', (facts, line) => {
     expect(statusLine(facts)).toBe(line);

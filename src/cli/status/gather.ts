@@ -58,6 +58,7 @@ export async function lastStopInJournal(unit: UnitState): Promise<LastStop | nul
     drainMicroseconds: numberOf(record, 'SD_GATEWAY_DRAIN_USEC'),
     finishedTurns: numberOf(record, 'SD_GATEWAY_FINISHED'),
     putBackTurns: numberOf(record, 'SD_GATEWAY_PUT_BACK'),
+    deadMessages: numberOf(record, 'SD_GATEWAY_DEAD'),
     exitStatus: numberOf(record, 'SD_GATEWAY_EXIT_STATUS'),
   };
   switch (fieldOf(record, 'MESSAGE_ID')) {

@@ -37,6 +37,7 @@ export interface LastStop {
   readonly drainMicroseconds: number | null;
   readonly finishedTurns: number | null;
   readonly putBackTurns: number | null;
+  readonly deadMessages: number | null;
   readonly invocationId: string | null;
 }
 
@@ -129,6 +130,7 @@ export function withoutWord(source: LastStop['source'], invocationId: string | n
     drainMicroseconds: null,
     finishedTurns: null,
     putBackTurns: null,
+    deadMessages: null,
     invocationId,
   };
 }
@@ -141,7 +143,8 @@ export function lastStopOf(run: RunRecord | undefined, source: 'gateway' | 'stor
     const ended = withoutWord(source, invocationId);
     return endUnknown === undefined ? ended : { ...ended, description: `not on record: ${endUnknown}` };
   }
-  const { at, cause, description, exitStatus, job, drainMicroseconds, finishedTurns, putBackTurns } = stop;
+  const { at, cause, description, exitStatus, job, drainMicroseconds, finishedTurns } = stop;
+  const { putBackTurns, deadMessages = null } = stop;
   return {
     source,
     at,
@@ -152,6 +155,7 @@ export function lastStopOf(run: RunRecord | undefined, source: 'gateway' | 'stor
     drainMicroseconds,
     finishedTurns,
     putBackTurns,
+    deadMessages,
     invocationId,
   };
 }

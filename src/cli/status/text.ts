@@ -139,6 +139,7 @@ function lastStopRow(stop: LastStop | null, now: number, timeZone: string | unde
     ...(stop.putBackTurns === null
       ? []
       : [stop.putBackTurns === 0 ? 'nothing put back' : `${count(stop.putBackTurns, 'turn')} put back`]),
+    ...((stop.deadMessages ?? 0) === 0 ? [] : [`${count(stop.deadMessages ?? 0, 'message')} dead`]),
     ...(stop.exitStatus === null ? [] : [`exit status ${stop.exitStatus}`]),
     ...(stop.source === 'journal' ? ['by the journal'] : []),
   ];

@@ -24,7 +24,8 @@ import {
   readStopDependencies,
   readStopState,
 } from '../../manager/service-manager.js';
-import type { StopSummary } from './run-history.js';
+import type { DrainedWork } from '../work/work-loop.js';
+import { deadWords, type StopSummary } from './run-history.js';
 
 /** Logs what needs no more than the report itself. */
 export function logReport(log: Log, report: ServiceReport): void {
@@ -276,6 +277,7 @@ export class StopLog {
   #drainMicroseconds: number | null = null;
   #finishedTurns = 0;
   #putBackTurns = 0;
+  #deadMessages = 0;
 
   constructor(log: Log, job: StopJobSearch) {
     this.#log = log;
@@ -285,6 +287,11 @@ export class StopLog {
   /** Turns that the drain has put back. */
   get putBackTurns(): number {
     return this.#putBackTurns;
+  }
+
+  /** Messages that the drain has made dead. */
+  get deadMessages(): number {
+    return this.#deadMessages;
   }
 
   /** A kill whose cause may still change is logged when that `isFinal`. */
@@ -320,19 +327,21 @@ export class StopLog {
     } else this.logStopping();
   }
 
-  drained(durationMs: number, turns: { readonly finished: number; readonly putBack: number }): void {
+  drained(durationMs: number, turns: DrainedWork): void {
     this.logStopping();
     this.#isAskedAgain = this.#stop !== null && this.#job.beginAgain(this.#stop);
     const microseconds = Math.round(durationMs * 1_000);
     this.#drainMicroseconds = microseconds;
     this.#finishedTurns = turns.finished;
     this.#putBackTurns = turns.putBack;
+    this.#deadMessages = turns.dead;
     this.#log.notice(
-      `Drained in ${Math.round(microseconds / 1_000)} ms: ${turns.finished} ended, ${turns.putBack} put back for the next start`,
+      `Drained in ${Math.round(microseconds / 1_000)} ms: ${turns.finished} ended, ${turns.putBack} put back for the next start${deadWords(turns.dead)}`,
       {
         MESSAGE_ID: turns.putBack > 0 ? messageIds.putBack : messageIds.drainFinished,
         SD_GATEWAY_DRAIN_USEC: microseconds,
         SD_GATEWAY_PUT_BACK: turns.putBack,
+        SD_GATEWAY_DEAD: turns.dead,
       },
     );
   }
@@ -351,6 +360,7 @@ export class StopLog {
       drainMicroseconds: this.#drainMicroseconds,
       finishedTurns: this.#finishedTurns,
       putBackTurns: this.#putBackTurns,
+      deadMessages: this.#deadMessages,
       error,
     };
   }

@@ -27,6 +27,8 @@ export interface StopSummary {
   readonly drainMicroseconds: number | null;
   readonly finishedTurns: number;
   readonly putBackTurns: number;
+  /** Messages that the drain made dead. */
+  readonly deadMessages: number;
   readonly error: string | null;
 }
 
@@ -111,6 +113,7 @@ export class RunHistory {
       drainMicroseconds: summary.drainMicroseconds,
       finishedTurns: summary.finishedTurns,
       putBackTurns: summary.putBackTurns,
+      deadMessages: summary.deadMessages,
       error: summary.error,
     };
     this.#current = { ...this.#current, stop: record };
@@ -136,7 +139,7 @@ export class RunHistory {
   #logStop(record: StopRecord): void {
     const { sender } = record;
     const took = record.at - record.requestedAt;
-    const left = `${counted(record.finishedTurns, 'turn')} ended, ${record.putBackTurns} put back for the next start`;
+    const left = `${counted(record.finishedTurns, 'turn')} ended, ${record.putBackTurns} put back for the next start${deadWords(record.deadMessages ?? 0)}`;
     this.#log.notice(
       `Stopped after ${took} ms: ${record.description}; ${left}; exit status ${record.exitStatus}`,
       {
@@ -150,6 +153,7 @@ export class RunHistory {
         SD_GATEWAY_DRAIN_USEC: record.drainMicroseconds,
         SD_GATEWAY_FINISHED: record.finishedTurns,
         SD_GATEWAY_PUT_BACK: record.putBackTurns,
+        SD_GATEWAY_DEAD: record.deadMessages,
         SD_GATEWAY_EXIT_STATUS: record.exitStatus,
       },
     );
@@ -221,6 +225,11 @@ export class RunHistory {
       this.#log.warning(`The record of this run could not be kept: ${reason}`);
     }
   }
+}
+
+/** A clause for the record of a stop; empty if there are none. */
+export function deadWords(count: number): string {
+  return count === 0 ? '' : `, ${counted(count, 'message')} dead`;
 }
 
 function crashRecord(at: number, error: string): StopRecord {

@@ -19,6 +19,12 @@ export interface DrainOutcome {
   readonly putBack: number;
 }
 
+/** The outcome of a whole drain. */
+export interface DrainedWork extends DrainOutcome {
+  /** Messages that went dead meanwhile, by their turn or their reply. */
+  readonly dead: number;
+}
+
 /** Names of the store calls in records: each one completes "The store could not …". */
 export interface WorkLoopPurposes {
   readonly claim: string;
