@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { isBetweenStarts } from '../../manager/service-manager.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
+import { describeCommand, describeExit } from './describe-exit.js';
 import { commandFor, type ManagerTrouble, managerOf, systemctlFor, type Target } from './find.js';
 import type { UnitState } from './unit.js';
 
@@ -17,40 +18,6 @@ export interface OperationFailure {
   readonly status: number;
   /** True if the journal knows more. */
   readonly journal: boolean;
-}
-
-/** Meanings of exit statuses, systemd's own included (systemd.exec(5), sysexits.h). */
-const exitWords: Readonly<Record<number, string>> = {
-  1: 'a failed start or a crash',
-  75: 'a restart was asked for',
-  78: 'unusable configuration or store',
-  200: 'CHDIR: the working directory can’t be entered',
-  203: 'EXEC: the program of ExecStart= can’t be executed',
-  208: 'STDIN: standard input can’t be set up',
-  209: 'STDOUT: standard output can’t be set up',
-  216: 'GROUP: the group is not known',
-  217: 'USER: the user is not known',
-  218: 'CAPABILITIES: the capabilities can’t be set',
-  226: 'NAMESPACE: the sandbox can’t be set up; a path that the unit names may be missing',
-  228: 'SECCOMP: the system call filter can’t be set up',
-  233: 'RUNTIME_DIRECTORY: the runtime directory can’t be made',
-  238: 'STATE_DIRECTORY: the state directory can’t be made',
-  241: 'CONFIGURATION_DIRECTORY: the configuration directory can’t be made',
-  243: 'CREDENTIALS: a credential can’t be loaded',
-};
-
-function signalName(number: number): string {
-  const entry = Object.entries(constants.signals).find(([, value]) => value === number);
-  return entry === undefined ? `signal ${number}` : entry[0];
-}
-
-/** Describes the end of the main process: "exit status 78 (unusable configuration or store)", "killed by SIGKILL". */
-export function describeExit(exit: Pick<NonNullable<UnitState['exit']>, 'how' | 'status'>): string {
-  if (exit.how === 'exited') {
-    const words = exitWords[exit.status];
-    return `exit status ${exit.status}${words === undefined ? '' : ` (${words})`}`;
-  }
-  return `${exit.how === 'dumped' ? 'ended with a core dump by' : 'killed by'} ${signalName(exit.status)}`;
 }
 
 function describeStartLimit({ startLimit }: UnitState): string {
@@ -73,11 +40,10 @@ function reachedRuntimeLimit({ runtimeLimit, lastMain, exit }: UnitState): boole
 export function describeResult(unit: UnitState): string {
   const exit = unit.exit === null ? '' : `: ${describeExit(unit.exit)}`;
   if (unit.failedCommand !== null && ['exit-code', 'signal', 'core-dump'].includes(unit.result)) {
-    const { directive, command, how, status } = unit.failedCommand;
-    // Its exit statuses are its own, and have none of the gateway's meanings.
-    const end = how === 'exited' ? `exit status ${status}` : describeExit({ how, status });
-    const start = directive.startsWith('ExecStop') ? '' : ', and systemd ended what it had started';
-    return `${directive}= failed ("${command}": ${end})${start}`;
+    const start = unit.failedCommand.directive.startsWith('ExecStop')
+      ? ''
+      : ', and systemd ended what it had started';
+    return `${describeCommand(unit.failedCommand)}${start}`;
   }
   switch (unit.result) {
     case 'success':
@@ -238,6 +204,17 @@ export function explainFailure(
     return {
       reason: line === '' ? `systemctl ${action} failed` : `systemd refused: ${line.replace(/\.+$/, '')}`,
       next: [`See how it is: ${commandFor('status', target, false)}`],
+      status: commandStatus.failure,
+      journal: false,
+    };
+  }
+  if (action === 'reload' && unit.failedReload !== null && unit.activeState === 'active') {
+    return {
+      reason: `${unit.name} could not be reloaded: ${describeCommand(unit.failedReload)}. The gateway runs on, with the configuration that it has`,
+      next: [
+        `Look at ExecReload= in the unit and its drop-ins: ${systemctlFor(`cat ${unit.name}`, unit.scope)}`,
+        `Or have the gateway start anew: ${commandFor('restart', target, true)}`,
+      ],
       status: commandStatus.failure,
       journal: false,
     };

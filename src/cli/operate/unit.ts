@@ -52,6 +52,8 @@ export interface UnitState {
   } | null;
   /** A command beside the main process that failed, such as one of ExecStartPost=; null if none did. */
   readonly failedCommand: FailedCommand | null;
+  /** The command of the last reload, if it failed. */
+  readonly failedReload: FailedCommand | null;
   /** False if the last start was skipped, as a condition such as ConditionPathExists= was not met. */
   readonly conditionMet: boolean;
   /** RuntimeMaxSec=, in ms; null: no limit. */
@@ -145,6 +147,7 @@ const properties = [
   'ExecCondition',
   'ExecStartPre',
   'ExecStartPost',
+  'ExecReload',
   'ExecStop',
   'ExecStopPost',
 ] as const;
@@ -213,7 +216,13 @@ export function unitState(scope: Scope, name: string, shown: Readonly<Record<str
       how === null
         ? null
         : { how, status: number('ExecMainStatus') ?? 0, at: readTime(text('ExecMainExitTimestamp')) },
-    failedCommand: failedCommandIn(shown, number('ExecMainCode') === 1 && number('ExecMainStatus') === 0),
+    failedCommand: failedCommandIn(
+      shown,
+      number('ExecMainCode') === 1 && number('ExecMainStatus') === 0
+        ? [...beforeTheEnd, 'ExecStop', 'ExecStopPost']
+        : beforeTheEnd,
+    ),
+    failedReload: failedCommandIn(shown, ['ExecReload']),
     // A unit that was never started, or that systemd has forgotten, has "no", too.
     conditionMet: text('ConditionResult') !== 'no' || readTime(text('ConditionTimestamp')) === null,
     runtimeLimit: text('RuntimeMaxUSec') === 'infinity' ? null : span('RuntimeMaxUSec') || null,
@@ -248,16 +257,18 @@ function readTime(text: string | null): number | null {
   return match === null ? null : Date.parse(`${match[1]}T${match[2]}Z`);
 }
 
+/** A failed command after the end explains it only if the main process ended cleanly. */
+const beforeTheEnd = ['ExecCondition', 'ExecStartPre', 'ExecStartPost'];
+
 /**
  * Finds the command that failed in Exec…= properties as `systemctl show` prints them: "{ path=… ; argv[]=… ; code=exited ;
- * status=1 }", a line each. A failed command after the end explains it only if the main process ended cleanly.
+ * status=1 }", a line each.
  */
 function failedCommandIn(
   shown: Readonly<Record<string, string>>,
-  endedCleanly: boolean,
+  directives: readonly string[],
 ): FailedCommand | null {
-  const before = ['ExecCondition', 'ExecStartPre', 'ExecStartPost'];
-  for (const directive of endedCleanly ? [...before, 'ExecStop', 'ExecStopPost'] : before) {
+  for (const directive of directives) {
     for (const line of (shown[directive] ?? '').split('\n')) {
       const end = / ; ignore_errors=no ;.* ; code=(exited|killed|dumped) ; status=(\d+)/.exec(line);
       const command = / ; argv\[\]=(.*) ; ignore_errors=/.exec(line)?.[1];

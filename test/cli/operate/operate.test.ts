@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { describeExit } from '../../../src/cli/operate/describe-exit.js';
 import {
-  describeExit,
   describeResult,
   elsewhereLines,
   explainFailure,
@@ -276,6 +276,19 @@ describe('a job that failed', () => {
 
   const command = (path: string, code: string, status: string) =>
     `{ path=${path} ; argv[]=${path} --check ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=12 ; code=${code} ; status=${status} }`;
+
+  it('names ExecReload= that failed, and that the gateway runs on', () => {
+    const after = unitState('system', 'sd-gateway.service', {
+      ...shown,
+      ExecReload: command('/bin/false', 'exited', '1'),
+    });
+    const { reason, status, next } = explainFailure('reload', job, after, target);
+    expect(status).toBe(1);
+    expect(reason).toBe(
+      'sd-gateway.service could not be reloaded: ExecReload= failed ("/bin/false --check": exit status 1). The gateway runs on, with the configuration that it has',
+    );
+    expect(next.join('\n')).toMatch(/cat sd-gateway\.service\n.*sd-gateway restart/);
+  });
 
   it.each([
     [
