@@ -52,7 +52,9 @@ export async function failureReport(
     const obstacles = starts ? await obstaclesTo(after, target) : [];
     if (starts && obstacles.length === 0) told = { ...told, next: [...dropInSteps(after), ...told.next] };
     if (obstacles.length > 0) told = { ...told, next: startLimit ? [...obstacles, ...told.next] : obstacles };
-    if (records.length === 0 && after.statusText !== null) said.push(`  Its last word: ${after.statusText}`);
+    // A command beside the gateway failed: the gateway's word is not about that.
+    if (records.length === 0 && after.statusText !== null && after.failedCommand === null)
+      said.push(`  Its last word: ${after.statusText}`);
     if (trouble !== null) said.push(`  (${trouble})`);
     if (triesAgain(after)) {
       const delay =

@@ -67,11 +67,13 @@ async function read(
  * The records that tell why a start failed: errors of the first start among them or, where it left none, the last that
  * its processes said. One that names no invocation belongs to it.
  * @param before the invocation that a restart ended; null: there was none
+ * @param blameless the process of a gateway that did start; null: it did not. Its plain records tell of no failure
  */
 export function tellingRecords(
   records: readonly JournalRecord[],
   before: string | null,
   limit: number,
+  blameless: number | null = null,
 ): readonly JournalLine[] {
   const invocations = records.map(invocationOf).filter((id) => id !== null);
   // If the old one is the only one, it is the one that failed.
@@ -81,12 +83,18 @@ export function tellingRecords(
   const skips = ofStart.filter(isSkip).map(lineOf);
   const lines = ofStart
     .filter((record) => fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed)
+    .filter((record) => !isPlain(record) || fieldOf(record, '_PID') !== String(blameless))
     .map(lineOf);
   const errors = lines.filter(({ priority }) => priority <= 3);
   const ofProcesses = lines.filter(({ identifier }) => identifier !== 'systemd');
   const telling = errors.length > 0 ? errors : skips.length > 0 ? skips : ofProcesses;
   const stack = stackStart(telling);
   return stack === -1 ? telling.slice(-limit) : telling.slice(stack, stack + limit);
+}
+
+/** True for a record that is neither an error nor a warning. */
+function isPlain(record: JournalRecord): boolean {
+  return Number(fieldOf(record, 'PRIORITY') ?? 6) > 4;
 }
 
 /** Finds the line of an error with a stack, as Node.js prints one on standard error; -1 if there is none. */
@@ -126,7 +134,7 @@ function isSkip(record: JournalRecord): boolean {
 
 /** Reads why the unit failed since then. The records may take a moment to get into the journal. */
 export async function reasonsSince(
-  unit: UnitOfRecords & Pick<UnitState, 'lastMain' | 'standardError'>,
+  unit: UnitOfRecords & Pick<UnitState, 'lastMain' | 'standardError' | 'failedCommand'>,
   from: number,
   before: string | null,
   limit = 5,
@@ -160,7 +168,12 @@ export async function reasonsSince(
       };
     }
     return {
-      records: tellingRecords(records, before, limit),
+      records: tellingRecords(
+        records,
+        before,
+        limit,
+        unit.failedCommand === null ? null : (unit.lastMain?.pid ?? null),
+      ),
       trouble: null,
       startLimit: records.some((record) =>
         fieldOf(record, 'MESSAGE')?.includes('Start request repeated too quickly'),

@@ -504,6 +504,23 @@ describe('the records that tell why', () => {
     ]);
   });
 
+  it('are those of the command that failed, not of the gateway, which was ready', () => {
+    const ofGateway = (priority: number, message: string) => ({
+      ...record('b', priority, message),
+      _PID: '147',
+    });
+    const records = [
+      ofGateway(6, 'Ready after 80 ms'),
+      record('b', 6, 'no route to the registry', 'register'),
+      ofGateway(5, 'Stopped after 3 ms'),
+      ofManager,
+    ];
+    const told = (each: typeof records) => tellingRecords(each, null, 5, 147).map(({ message }) => message);
+    expect(told(records)).toEqual(['no route to the registry']);
+    expect(told([ofGateway(6, 'Ready after 80 ms'), ofManager])).toEqual([]);
+    expect(told([ofGateway(4, 'The disk is nearly full'), ofManager])).toEqual(['The disk is nearly full']);
+  });
+
   it.each([3, 6])('begin with the error, not with the end of its stack (priority %d)', (priority) => {
     const lines = [
       '/usr/lib/sd-gateway/dist/cli/main.js:12',
