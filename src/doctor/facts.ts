@@ -1,6 +1,7 @@
 import type { AgentFinding } from '../agents/agent-finding.js';
 import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { PortHolder } from '../channels/http/server/port-holder.js';
+import type { StoppedJournald } from '../manager/journald.js';
 import type { QueuedJob } from '../manager/queued-job.js';
 import type { Scope } from '../manager/service-manager.js';
 import type { RunRecord } from '../store/open-store.js';
@@ -197,6 +198,8 @@ export interface JournalFacts {
 }
 
 export interface JournaldFacts {
+  /** Why it takes no record; null: it does. */
+  readonly stopped: StoppedJournald | null;
   /** Storage= in force. */
   readonly storage: string;
   readonly persistentDirectory: boolean;

@@ -80,6 +80,7 @@ const data: DoctorFacts['data'] = {
 };
 const journal = { events: [], drains: [], supervision: 'unit', suppressed: [], mayRead: true };
 const journald = {
+  stopped: null,
   storage: 'persistent',
   persistentDirectory: true,
   rateLimitBurst: null,
@@ -765,6 +766,17 @@ describe('verdicts', () => {
       'ps -f --pid 7',
     ],
     ['records', 'ok', withUnit({ LogNamespace: 'apart' }), null],
+    [
+      'records',
+      'problem',
+      {
+        journald: known({
+          ...journald,
+          stopped: { reason: 'journald does not run', command: 'systemctl start x' },
+        }),
+      },
+      'systemctl start x',
+    ],
     ['records', 'unknown', { journal: known({ ...journal, mayRead: false }) }, 'systemd-journal'],
     ['records', 'unknown', { journal: known({ ...journal, mayRead: null }) }, null],
     ['records', 'unknown', { journal: unknown('journalctl: it failed') }, null],

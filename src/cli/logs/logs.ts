@@ -9,6 +9,7 @@ import {
   readJournal,
   type UnitOfRecords,
 } from '../../manager/journal.js';
+import { describeStopped, stoppedJournald } from '../../manager/journald.js';
 import { ProgramError } from '../../manager/program.js';
 import {
   otherScope,
@@ -211,6 +212,8 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   const found = await findUnit(scope, instanceOf(parsed));
   const { name, logNamespace } = found;
   const unit: UnitOfRecords = { scope, name, uid: process.getuid?.() ?? 0, logNamespace };
+  const stopped = await stoppedJournald(logNamespace);
+  if (stopped !== null) process.stderr.write(`sd-gateway: ${describeStopped(stopped)}\n`);
   const ending = new AbortController();
   if (request.follow)
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { isLeftoverLink } from '../../config/directories.js';
+import { describeStopped, stoppedJournald } from '../../manager/journald.js';
 import { ProgramError } from '../../manager/program.js';
 import { ServiceManager, unitName } from '../../manager/service-manager.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
@@ -55,7 +56,9 @@ export async function failureReport(
     // A command beside the gateway failed: the gateway's word is not about that.
     if (records.length === 0 && after.statusText !== null && after.failedCommand === null)
       said.push(`  Its last word: ${after.statusText}`);
-    if (trouble !== null) said.push(`  (${trouble})`);
+    const journald = await stoppedJournald(after.logNamespace);
+    if (journald !== null) said.push(`  (${describeStopped(journald)})`);
+    else if (trouble !== null) said.push(`  (${trouble})`);
     if (triesAgain(after)) {
       const delay =
         after.restartDelay === null ? '' : `, ${formatExactTimeSpan(after.restartDelay)} after each end`;

@@ -1,6 +1,7 @@
 import { NoGatewayError } from '../../channels/control/control-client.js';
 import { messageIds } from '../../log/fields.js';
 import { fieldOf } from '../../manager/journal.js';
+import { describeStopped, stoppedJournald } from '../../manager/journald.js';
 import { ProgramError } from '../../manager/program.js';
 import { readQueuedJob, startsUnit } from '../../manager/queued-job.js';
 import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
@@ -347,6 +348,8 @@ class Operation {
         if (now === null) return this.#fail(notServing(after, this.#target), after);
         if (now.activeState === 'active' || now.activeState === 'reloading') {
           say(`${name} ${this.#action === 'start' ? 'serves' : 'serves again'}${status(now)}`);
+          const journald = await stoppedJournald(now.logNamespace);
+          if (journald !== null) complain(describeStopped(journald));
           return commandStatus.success;
         }
         return this.#fail(explainFailure(this.#action, null, now, this.#target), now);

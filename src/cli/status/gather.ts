@@ -6,6 +6,7 @@ import { IdentityError } from '../../linux/owner.js';
 import { parseProcessStat, readProc } from '../../linux/process.js';
 import { messageIds } from '../../log/fields.js';
 import { fieldOf, invocationOf, type JournalRecord } from '../../manager/journal.js';
+import { describeStopped, stoppedJournald } from '../../manager/journald.js';
 import { describeQueuedStart, type QueuedJob, startsUnit, tellQueuedJob } from '../../manager/queued-job.js';
 import { isBetweenStarts, type ServiceManager } from '../../manager/service-manager.js';
 import { offlineStore } from '../../store/create-store.js';
@@ -283,15 +284,17 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   const managerAnswered = found.kind === 'unit' || found.trouble === null;
   const verdict = verdictOf(unit, hasGateway, managerAnswered);
   const isDown = verdict === 'stopped' || verdict === 'failed';
-  const [lastStop, storeLog, errors, obstacles, job, drift] = await Promise.all([
+  const [lastStop, storeLog, errors, obstacles, job, drift, journald] = await Promise.all([
     lastStopFor(answer, found, unit, target.instance),
     storeLogFor(answer, found, unit, target.instance),
     errorsFor(unit),
     unit !== null && isDown ? obstaclesTo(unit, target) : [],
     found.kind !== 'none' && unit?.hasJob === true && isDown ? tellQueuedJob(found.manager, unit.name) : null,
     found.kind === 'none' || unit === null ? null : driftHere(found.manager, unit.name, target.instance),
+    unit === null ? null : stoppedJournald(unit.logNamespace),
   ]);
   const notes = [...notesOf(verdict, unit, target, found, obstacles, job)];
+  if (journald !== null) notes.push(`Note: ${describeStopped(journald)}`);
   if (typeof errors === 'string') notes.push(`Note: ${errors}.`);
   if (answer.outcome !== 'told' && unit?.mainPid != null) notes.push(...stoppedNotes(unit.mainPid));
   const gatewayTrouble = gatewayTroubleOf(answer, unit, target);

@@ -49,6 +49,11 @@ function checkRecords(facts: DoctorFacts): readonly Finding[] {
   const unit = unitOf(facts);
   if (unit?.properties['LoadState'] !== 'loaded') return [];
   const say = findings('journal', 'records');
+  const stopped = facts.journald.known ? facts.journald.value.stopped : null;
+  if (stopped !== null) {
+    const how = mend('Start it:', asRoot(facts, stopped.command));
+    return [say('problem', `${stopped.reason}.`.replace(/^j/, 'J'), how)];
+  }
   const missing = missingRecords(facts);
   if (missing !== null) return [say(missing.forAll ? 'warning' : 'unknown', missing.why, missing.mend)];
   const { LogNamespace = '' } = unit.properties;

@@ -12,6 +12,7 @@ import {
   recordMatches,
   type UnitOfRecords,
 } from '../../manager/journal.js';
+import { stoppedJournald } from '../../manager/journald.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import {
   type HistoryEvent,
@@ -133,6 +134,7 @@ export async function gatherJournald(namespace: string | null): Promise<Known<Jo
     if (status !== 0 && namespace === null) return unknown(stderr.trim());
     const settings = journaldSettings(stdout);
     return known({
+      stopped: await stoppedJournald(namespace),
       // The defaults of journald.conf(5).
       storage: settings['Storage'] ?? (namespace === null ? 'auto' : 'persistent'),
       persistentDirectory: existsSync('/var/log/journal'),

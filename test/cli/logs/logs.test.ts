@@ -140,6 +140,19 @@ describe('with a journal', () => {
   });
 });
 
+it('says that journald does not run, whatever it still shows', async () => {
+  const double = new SystemctlDouble();
+  onTestFinished(() => double.remove());
+  double.says('sd-gateway.service', { LoadState: 'loaded', InvocationID: id });
+  double.says('systemd-journald.service', { LoadState: 'loaded', ActiveState: 'failed' });
+  fakeProgram('journalctl', 'console.log(JSON.stringify({ MESSAGE: "hello" }))');
+  expect(await run(parseCommand(findCommand('logs'), ['--user', '--json']))).toBe(0);
+  expect(double.said).toMatch(
+    /^sd-gateway: journald does not run .*systemctl start systemd-journald\.service$/m,
+  );
+  expect(double.said).toContain('hello');
+});
+
 describe('without a journal', () => {
   let double: SystemctlDouble;
   beforeEach(() => {

@@ -66,6 +66,14 @@ it('names the step for a process that somebody has stopped', async () => {
   }
 });
 
+it('says that journald does not run, and how to start it', async () => {
+  double.says('sd-gateway.service', { LoadState: 'loaded', ActiveState: 'inactive' });
+  double.says('systemd-journald.service', { LoadState: 'loaded', ActiveState: 'failed' });
+  fakeProgram('journalctl', '');
+  const { notes } = await gather({ scope: 'user', instance: null }, true);
+  expect(notes.join('\n')).toMatch(/journald does not run .*systemctl start systemd-journald\.service/);
+});
+
 describe('the end of the last run, by systemd', () => {
   const silent = withoutWord('store', unit().invocationId);
   const killed = failed({ result: 'watchdog', exit: { how: 'dumped', status: 6, at: 5_000 } });
