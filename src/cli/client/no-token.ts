@@ -41,7 +41,11 @@ function asRoot(parsed: ParsedCommand, condition: string): string {
   const target = { scope: 'system', instance: instanceOf(parsed) } as const;
   const own = commandFor(`${parsed.command.name} …`, target, true);
   const make = commandFor(`token add ${shellWord(nameOfPerson())} --scope post,read`, target, true);
-  return `${condition}: "${own}". Or have root make a token for you ("${make}"), set SD_GATEWAY_TOKEN to it, and add --system`;
+  // With --system in the command already there is nothing to add.
+  const add = parsed.flags.has('system')
+    ? ' and set SD_GATEWAY_TOKEN to it'
+    : ', set SD_GATEWAY_TOKEN to it, and add --system';
+  return `${condition}: "${own}". Or have root make a token for you ("${make}")${add}`;
 }
 
 function nameOfPerson(): string {

@@ -40,11 +40,19 @@ export interface Absence {
   /** A gateway answers at the control socket without a unit. */
   readonly foreground: boolean;
   readonly otherScopeHasUnit: boolean;
+  /** False: this user may not read the records of that one. */
+  readonly mayReadOther: boolean;
+}
+
+function otherStep(other: Scope, mayRead: boolean): string {
+  if (mayRead) return `add --${other}`;
+  return 'put sudo before the command; only root and members of the group systemd-journal may read its records';
 }
 
 /** Says why there is nothing to show, nearest reason first, with a next step. */
 export function explainAbsence(absence: Absence): readonly string[] {
-  const { unit, scope, loadState, narrowed, mayRead, hasRun, foreground, otherScopeHasUnit } = absence;
+  const { unit, scope, loadState, narrowed, mayRead, hasRun, foreground } = absence;
+  const { otherScopeHasUnit, mayReadOther } = absence;
   const other = scope === 'system' ? 'user' : 'system';
   if (loadState === 'not-found') {
     if (foreground) {
@@ -55,7 +63,7 @@ export function explainAbsence(absence: Absence): readonly string[] {
     return [
       `There is no ${unit} of the ${scope} manager, and the journal has no record of one.`,
       otherScopeHasUnit
-        ? `The ${other} manager has one: add --${other}.`
+        ? `The ${other} manager has one: ${otherStep(other, mayReadOther)}.`
         : `Install it: ${ownCommand('install')}. Another instance: --instance NAME.`,
     ];
   }
@@ -156,6 +164,7 @@ async function absenceOf(parsed: ParsedCommand, unit: FoundUnit, narrowed: boole
     mayRead: mayReadJournal({ scope, uid: process.getuid?.() ?? 0 }),
     hasRun: unit.invocationId !== null,
     foreground: existsSync(join(directoriesOf(parsed).runtime, 'control.sock')),
+    mayReadOther: mayReadJournal({ scope: otherScope(scope), uid: process.getuid?.() ?? 0 }) !== false,
     otherScopeHasUnit: elsewhere.loadState !== null && elsewhere.loadState !== 'not-found',
   };
 }

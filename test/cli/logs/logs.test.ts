@@ -109,11 +109,13 @@ describe('why there is nothing', () => {
     hasRun: true,
     foreground: false,
     otherScopeHasUnit: false,
+    mayReadOther: true,
   };
 
   it.each([
     [{ loadState: 'not-found', foreground: true }, 'started in the foreground'],
     [{ loadState: 'not-found', otherScopeHasUnit: true }, 'add --system'],
+    [{ loadState: 'not-found', otherScopeHasUnit: true, mayReadOther: false }, 'put sudo before'],
     [{ loadState: 'not-found' }, 'sd-gateway install'],
     [{ mayRead: false }, 'systemd-journal'],
     [{ mayRead: null }, 'Storage='],
