@@ -21,7 +21,7 @@ export const defaultTexts = {
   agent: 'The agent here is {agent}.',
   agents: 'There are: {agents}.',
   agent_chosen: 'From now on {agent} answers here.',
-  agent_unknown: 'There is no agent {agent}.',
+  agent_unknown: 'There is no agent {agent}. There are: {agents}.',
   approved: 'Allowed: {title}',
   denied: 'Refused: {title}',
   question: '{code}: {title}',

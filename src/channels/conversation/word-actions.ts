@@ -154,7 +154,9 @@ export class WordActions {
 
   async #setAgent(session: string, agent: string, use: WordUse): Promise<string> {
     const { sessions, log } = this.#options;
-    if (!sessions.agents.includes(agent)) return this.#text('agent_unknown', { agent });
+    if (!sessions.agents.includes(agent)) {
+      return this.#text('agent_unknown', { agent, agents: sessions.agents.join(', ') });
+    }
     await sessions.setAgent(session, agent);
     log.notice(`Set by ${JSON.stringify(use.person)}: the agent ${agent} for the session "${session}".`, {
       SD_GATEWAY_SESSION: session,

@@ -81,7 +81,10 @@ export function addSessionSettingRoutes(
     const name = nameIn(request);
     const { agent } = validateBody(agentBody, request.body);
     if (agent !== null && !sessions.agents.includes(agent)) {
-      throw memberProblem(['agent'], `is no agent of the configuration: ${sessions.agents.join(', ')}`);
+      throw memberProblem(
+        ['agent'],
+        `is ${JSON.stringify(agent)}, which is no agent of the configuration: ${sessions.agents.join(', ')}`,
+      );
     }
     const session = await sessions.setAgent(name, agent);
     note(log, name, `Set by request: the agent ${agent ?? 'that the routes give'} for the session "${name}"`);

@@ -295,8 +295,10 @@ class TerminalChat {
     else if (word === 'reset') this.#tell(await this.#conversation.reset(), 'The session begins anew.');
     else if (word === 'agent' && name !== undefined) {
       this.#tell(await this.#conversation.setAgent(name), `The agent is ${name}.`);
-    } else if (word === 'file' && path !== '') this.#addFile(path);
+    } else if (word === 'agent') process.stdout.write(`${printable(await this.#conversation.agents())}\n`);
+    else if (word === 'file' && path !== '') this.#addFile(path);
     else if (word === 'help') process.stdout.write(`${help}\n`);
+    else if (word === 'file') process.stdout.write('It needs the path of a file: /file PATH\n');
     else process.stdout.write(`${printable(`There is no /${word}; /help lists what there is.`)}\n`);
   }
 

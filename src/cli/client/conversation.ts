@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { toldAgents } from './agents.js';
 import type { WaitingQuestion } from './chat-questions.js';
 import { type GatewayAnswer, type GatewayClient, StreamRefusedError, UnreachableError } from './http.js';
 import type { ShownFile, ShownReply } from './messages.js';
@@ -54,6 +55,14 @@ export class Conversation {
 
   setAgent(agent: string): Promise<GatewayAnswer> {
     return this.#client.put(`${this.#path}/agent`, { agent });
+  }
+
+  /** Says which agent the session has, and which there are. */
+  async agents(): Promise<string> {
+    const { body } = await this.#client.get(`${this.#path}/route`);
+    const names = (await toldAgents(this.#client)).map(({ name }) => name);
+    const now = body?.['agent'] === undefined ? '' : `The agent is ${body['agent']}. `;
+    return `${now}/agent NAME chooses another one${names.length === 0 ? '' : ` of: ${names.join(', ')}`}.`;
   }
 
   /** Answers a question by its code. */

@@ -123,7 +123,7 @@ test.each([
   ['/status', 'Agent: default. Working: yes. Waiting messages: 2.', []],
   ['/agent', 'The agent here is default.\nThere are: default, fast.', []],
   ['/agent fast', 'From now on fast answers here.', ['tg:c1 has fast']],
-  ['/agent none', 'There is no agent none.', []],
+  ['/agent none', 'There is no agent none. There are: default, fast.', []],
   ['/approve AAAAAAAA', 'Allowed: run AAAAAAAA', ['allow AAAAAAAA']],
   ['/deny AAAAAAAA', 'Refused: run AAAAAAAA', ['deny AAAAAAAA']],
   // Without a code nothing is answered; that of another conversation is none here.

@@ -28,7 +28,7 @@ describe('a session', () => {
     const wrong = await send('PUT', '/v1/sessions/a/agent', { agent: 'fsat' });
     expect(wrong.status).toBe(422);
     expect((await bodyOf(wrong)).errors).toEqual([
-      { pointer: '#/agent', detail: 'is no agent of the configuration: default, fast' },
+      { pointer: '#/agent', detail: 'is "fsat", which is no agent of the configuration: default, fast' },
     ]);
   });
 

@@ -134,3 +134,14 @@ it('sends a file with the next message, in a terminal', async () => {
     { text: '', attachments: [{ name: 'a photo.png', media_type: 'image/png', size: 7 }] },
   ]);
 });
+
+it('tells which agents there are at /agent alone, and at a name that none has', async () => {
+  const chat = chatInTerminal('agents');
+  chat.type('/agent\n');
+  await chat.shows(/The agent is default\. \/agent NAME chooses another one of: default\./);
+  chat.type('/agent nope\n');
+  await chat.shows(/"agent" is "nope", which is no agent of the configuration: default/);
+  chat.type('/file\n');
+  await chat.shows(/It needs the path of a file: \/file PATH/);
+  await chat.quit();
+});
