@@ -129,7 +129,7 @@ export class GatewayReports {
         connections: connections === null ? null : { ...connections },
         // Only their number: whoever asks here has shown no token.
         waitingHosts: circuits.length,
-        agents: agents.map(({ name, state, failures }) => ({ name, state, failures })),
+        agents: agents.map(({ name, state, failures, reason }) => ({ name, state, failures, reason })),
         channels: channels.map(({ name, state, required }) => ({ name, state, required })),
       },
     };

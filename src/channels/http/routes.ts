@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { newId } from '../../store/ids.js';
-import { type Message, type ReplyTarget, webhookTarget } from '../../store/messages.js';
+import { type JsonValue, type Message, type ReplyTarget, webhookTarget } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { AcceptOutcome } from '../../store/turns.js';
 import type { ReplyGuarantee } from '../reply-sender.js';
@@ -35,12 +35,32 @@ export function addHealthRoutes(
   application.get('/healthz', () => ({ healthy: true }));
   application.get('/readyz', async (request) => {
     const { ready, facts: all } = readiness();
-    // Its words may hold a path.
-    const isHidden = typeof all['trouble'] === 'string' && !(await isFulfilled(authorize(request)));
-    const facts = isHidden ? { ...all, trouble: 'send the token to read it' } : all;
+    // Their words may hold a path.
+    const { trouble, agents } = all;
+    const held = Array.isArray(agents) ? agents.filter((each) => Object(each).reason != null) : [];
+    const isHidden =
+      (typeof trouble === 'string' || held.length > 0) && !(await isFulfilled(authorize(request)));
+    const facts = isHidden ? withoutWords(all) : all;
     if (ready) return { ready, facts };
     throw new Problem('not-ready', 'The gateway does not take new work now.', { facts });
   });
+}
+
+const hiddenWords = 'send the token to read it';
+
+/** The facts for those who have shown no token. */
+function withoutWords(facts: Readiness['facts']): Readiness['facts'] {
+  const { trouble, agents } = facts;
+  return {
+    ...facts,
+    ...(typeof trouble === 'string' && { trouble: hiddenWords }),
+    ...(Array.isArray(agents) && {
+      agents: agents.map((each) => {
+        const agent = Object(each) as { readonly reason?: JsonValue };
+        return { ...agent, ...(agent.reason == null ? {} : { reason: hiddenWords }) };
+      }),
+    }),
+  };
 }
 
 function isFulfilled(promise: Promise<unknown>): Promise<boolean> {

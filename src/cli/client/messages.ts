@@ -3,6 +3,7 @@ import { commandStatus } from '../command.js';
 import { cut, printable, terminalOf, versionedLine } from '../terminal.js';
 import { actionOf, type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, type MemberNames, refused } from './access.js';
+import { heldReason } from './agents.js';
 import type { GatewayAnswer, GatewayClient } from './http.js';
 
 const actions = ['list', 'show', 'retry', 'discard'] as const;
@@ -195,7 +196,10 @@ export async function show(parsed: ParsedCommand): Promise<number> {
   return askOrRefuse(parsed, async (client) => {
     if (parsed.flags.has('json')) return showAsJson(client, id, true);
     const message = await readMessage(client, id);
-    for (const [label, value] of messageRows(message)) {
+    // A queued message with a reason of its own needs no other.
+    const waits = message.state === 'queued' && (message.waiting_for ?? null) === null;
+    const held = waits ? await heldReason(client, message.session) : null;
+    for (const [label, value] of messageRows(message, held)) {
       process.stdout.write(
         `${label.padStart(10)}: ${printable(value).replaceAll('\n', `\n${' '.repeat(12)}`)}\n`,
       );
@@ -242,13 +246,17 @@ interface ShownMessage extends ListedMessage {
   } | null;
 }
 
-function messageRows(message: ShownMessage): readonly (readonly [label: string, text: string])[] {
+/** @param held why no turn of its session begins; null: nothing is known to keep it */
+function messageRows(
+  message: ShownMessage,
+  held: string | null,
+): readonly (readonly [label: string, text: string])[] {
   const { reply, delivery, attempts } = message;
   const rows: [string, string | null][] = [
     ['Message', message.id],
     ['Session', `${message.session}, number ${message.seq}`],
     ['State', `${message.state} since ${message.changed_at}`],
-    ['Waits for', message.waiting_for ?? null],
+    ['Waits for', message.waiting_for ?? held],
     ['Accepted', message.accepted_at],
     ['Attempts', attempts === 0 ? 'none yet' : String(attempts)],
     ['Answered', message.collected_in === null ? null : `together with ${message.collected_in}`],

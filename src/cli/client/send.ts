@@ -12,6 +12,7 @@ import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf, textFor, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, type MemberNames, problemText, refused } from './access.js';
+import { heldReason } from './agents.js';
 import { type GatewayAnswer, type GatewayClient, UnansweredPostError, UnreachableError } from './http.js';
 import { messageForm } from './message-form.js';
 import { replyFileLines, type ShownReply } from './messages.js';
@@ -23,6 +24,8 @@ const defaultWait = '5min';
 const longestPollSeconds = 30;
 /** From one request to the next at least, in milliseconds, where the gateway answers sooner. */
 const shortestPollMs = 500;
+/** Time between two looks at what a message waits for, in milliseconds. */
+const lookIntervalMs = 3_000;
 /** Longest silence beyond the wait that was asked for, in milliseconds: a gateway that hangs gives no answer. */
 const minSilenceMs = 10_000;
 
@@ -126,8 +129,11 @@ async function ask(
   return { answer: isSettled(turn) ? await read() : answer, turn };
 }
 
-/** Prints the end of a message that is settled, or that it isn't. */
-function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean): number {
+/**
+ * Prints the end of a message that is settled, or that it isn't.
+ * @param held why its turn does not begin; null: nothing is known to keep it
+ */
+function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean, held: string | null): number {
   const id = printable(messageId);
   if (asJson) process.stdout.write(versionedLine(answer.body));
   const part =
@@ -146,7 +152,7 @@ function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean): 
   }
   if (!isSettled(turn)) {
     process.stderr.write(
-      `sd-gateway: no reply yet; message ${id} goes on. To read its reply later: ${ownCommand(`show ${id}`)}\n`,
+      `sd-gateway: no reply yet; message ${id} ${held === null ? 'goes on' : `waits, as ${printable(held)}`}. To read its reply later: ${ownCommand(`show ${id}`)}\n`,
     );
     return commandStatus.restart;
   }
@@ -238,13 +244,17 @@ async function report(
   const asJson = parsed.flags.has('json');
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort();
-  const stopShowing = showWait(parsed, id);
+  const session = String(accepted.body?.['session']);
+  const stopShowing = showWait(parsed, id, () => heldReason(client, session, interrupted.signal));
   process.once('SIGINT', interrupt);
   try {
     const outcome = await awaitReply(client, id, deadline, interrupted.signal);
     stopShowing();
     const unusable = [outcome.answer, outcome.turn].find(({ status }) => status !== 200);
-    if (unusable === undefined) return finish(outcome, id, asJson);
+    if (unusable === undefined) {
+      const isQueued = outcome.turn.body?.['state'] === 'queued';
+      return finish(outcome, id, asJson, isQueued ? await heldReason(client, session) : null);
+    }
     // Such as a token that may post, and not read.
     return leave(accepted, `its reply can’t be waited for: ${problemText(unusable)}`, asJson);
   } catch (error) {
@@ -268,22 +278,32 @@ function leave({ body }: GatewayAnswer, why: string, asJson: boolean): number {
   return commandStatus.restart;
 }
 
-/** Shows on a terminal that the command waits, and for how long by now. Gives what ends that. */
-function showWait(parsed: ParsedCommand, id: string): () => void {
+/** Shows on a terminal that the command waits, for how long by now, and what for. Gives what ends that. */
+function showWait(parsed: ParsedCommand, id: string, heldNow: () => Promise<string | null>): () => void {
   const terminal = terminalOf(parsed, process.stderr);
   // Elsewhere a log would have a line of it for each message.
   if (!terminal.isTerminal) return () => undefined;
   const spinner = new Spinner(process.stderr, terminal);
   const began = performance.now();
+  let held: string | null = null;
+  const look = () => {
+    // The reply itself is asked for beside this, and says what is wrong with the gateway.
+    void heldNow().then(
+      (reason) => {
+        held = reason;
+      },
+      () => undefined,
+    );
+  };
   const show = () => {
     const elapsedMs = performance.now() - began;
     const time = elapsedMs < 1_000 ? '' : ` (${formatTimeSpan(elapsedMs)})`;
-    spinner.show(`Waiting for the reply to ${id}${time}`);
+    spinner.show(`Waiting for the reply to ${id}${time}${held === null ? '' : `: ${held}`}`);
   };
   show();
-  const timer = setInterval(show, 1_000);
+  const timers = [setInterval(show, 1_000), setInterval(look, lookIntervalMs)];
   return () => {
-    clearInterval(timer);
+    for (const timer of timers) clearInterval(timer);
     spinner.stop();
   };
 }
