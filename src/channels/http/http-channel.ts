@@ -1,5 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { type FastifyRequest, fastify } from 'fastify';
+import { LastingTroubles, withLeftOut } from '../../log/lasting-troubles.js';
+import { StoreError } from '../../store/store-error.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { Channel, ChannelHealth } from '../channel.js';
 import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
@@ -98,6 +100,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
 
   const allowedMethods = new AllowedMethods();
   allowedMethods.follow(application);
+  const troubles = new LastingTroubles();
   application.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error) ?? internalProblem;
     if (problem.status >= 500 && !(error instanceof Problem)) {
@@ -105,7 +108,15 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       const stack = problem === internalProblem && error instanceof Error ? error.stack : null;
       const route = request.routeOptions.url ?? 'an unknown address';
       const message = `${request.method} ${route} was answered ${problem.status}: ${reason}`;
-      log.err(message, { SD_GATEWAY_STACK: stack, SD_GATEWAY_CLIENT: clientOfRequest(request).address });
+      // A full disk has one for each message that it refuses.
+      const kind = error instanceof StoreError ? `${route} ${error.reason}` : null;
+      const leftOut = kind === null ? 0 : troubles.admit(kind, performance.now());
+      if (leftOut !== null) {
+        log.err(withLeftOut(message, leftOut), {
+          SD_GATEWAY_STACK: stack,
+          SD_GATEWAY_CLIENT: clientOfRequest(request).address,
+        });
+      }
     }
     return reply.code(problem.status).headers(problem.headers).type(problemContentType).send(problem.body());
   });

@@ -1,6 +1,7 @@
 import type { Configuration } from '../../config/schema.js';
 import { systemClock } from '../../lifecycle/effects/clock.js';
 import { messageIds } from '../../log/fields.js';
+import { LastingTroubles, withLeftOut } from '../../log/lasting-troubles.js';
 import type { Log } from '../../log/log.js';
 import { openStore } from '../../store/create-store.js';
 import type { ForgottenMessages, OpeningStore, Recovery } from '../../store/open-store.js';
@@ -77,6 +78,7 @@ export function beginStore(options: GatewayStoreOptions): OpeningStore {
     notices: delivery.notices,
     unknownPolicy: delivery.unknown,
   };
+  const troubles = new LastingTroubles();
   return openStore(
     {
       settings: store,
@@ -86,7 +88,10 @@ export function beginStore(options: GatewayStoreOptions): OpeningStore {
     },
     {
       progress: (step) => events.startStep(step),
-      warning: (error) => log.warning(error.message),
+      warning: (error) => {
+        const leftOut = troubles.admit(error.message, systemClock.now());
+        if (leftOut !== null) log.warning(withLeftOut(error.message, leftOut));
+      },
       refusing: (error) => trouble.refusing(error),
       accepting: () => trouble.accepting(),
       forgotten: (forgotten) => logForgotten(log, forgotten),

@@ -406,6 +406,16 @@ describe('what the store says', () => {
     await failing.dispose();
   });
 
+  test('a full disk has one record, however many messages it refuses', async () => {
+    const error = new StoreError('full', 'There is no room.');
+    const failing = await serve({ over: { accept: () => Promise.reject(error) } });
+    for (const _ of [1, 2, 3]) expect((await failing.post('a', { text: 'x' })).status).toBe(507);
+    expect(failing.records).toEqual([
+      'POST /v1/sessions/:session/messages was answered 507: There is no room.',
+    ]);
+    await failing.dispose();
+  });
+
   test('the store’s own words for a client are passed on', async () => {
     const error = new StoreError('unavailable', 'The lock on /secret/path.', { detail: 'It is locked.' });
     const failing = await serve({ over: { accept: () => Promise.reject(error) } });
