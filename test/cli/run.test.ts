@@ -324,10 +324,10 @@ sys.exit(os.waitstatus_to_exitcode(status))
     await gateway.end;
   });
 
-  it('is alone with its state: a second one is refused with 78 and told who is there', async () => {
+  it('is alone with its state: a second one does not start (1), and is told who is there', async () => {
     const gateway = await place.start();
     const second = await place.run(['run']);
-    expect(second.status).toBe(78);
+    expect(second.status).toBe(1);
     expect(second.stderr).toContain(`is in use by the process with PID ${gateway.child.pid}`);
     // After kill -9 nothing is in the way.
     gateway.child.kill('SIGKILL');
@@ -347,7 +347,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
       SD_GATEWAY_HTTP_LISTEN: `unix:${place.directory}/other.sock`,
       SD_GATEWAY_STORE_PATH: link,
     });
-    expect(second.status).toBe(78);
+    expect(second.status).toBe(1);
     expect(second.stderr).toContain(`gateway.db is in use by the process with PID ${gateway.child.pid}`);
     gateway.child.kill('SIGKILL');
   });

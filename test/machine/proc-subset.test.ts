@@ -35,6 +35,7 @@ describeOnMachine('a unit that sees nothing of /proc but processes', (machine) =
       '--property=ProcSubset=pid',
       `--setenv=STATE_DIRECTORY=${gateway.stateDirectory}`,
       `--setenv=RUNTIME_DIRECTORY=${gateway.runtimeDirectory}`,
+      '--setenv=SD_GATEWAY_START_WAIT=0',
       '/usr/local/bin/sd-gateway',
       'run',
     ]);

@@ -6,7 +6,7 @@ import { processName } from '../../linux/process.js';
 import type { Log } from '../../log/log.js';
 import { serviceOf } from '../../systemd/evidence.js';
 import { ownCommand } from '../../text/own-command.js';
-import { RefusedStart } from './failed-start.js';
+import { InUseError, RefusedStart } from './failed-start.js';
 
 export interface DirectoryLocksOptions {
   readonly stateDirectory: string;
@@ -32,7 +32,7 @@ const endPauseMs = 50;
  * Locks the gateway's directories and its database, so that no other gateway uses them. No crash leaves a kernel lock
  * behind. With a takeover the gateway that has them is asked to stop, as by "sd-gateway stop", and waited for.
  *
- * @throws RefusedStart that says who has what
+ * @throws InUseError that says who has what; RefusedStart if who has it can't be asked to stop, or won't
  */
 export async function lockDirectories(options: DirectoryLocksOptions): Promise<() => void> {
   const { stateDirectory, runtimeDirectory, database, takeover } = options;
@@ -56,7 +56,7 @@ export async function lockDirectories(options: DirectoryLocksOptions): Promise<(
         asked = true;
         lock = await awaitLock(path, options.signal);
       }
-      if (!lock.locked) throw refusal(what, lock.holderPid, takeover);
+      if (!lock.locked) throw inUse(what, lock.holderPid, takeover);
       held.push(lock);
     }
     return release;
@@ -110,12 +110,14 @@ async function awaitLock(path: string, signal: AbortSignal): Promise<FileLock> {
   }
 }
 
-function refusal(what: string, holderPid: number | null, takeover: boolean): RefusedStart {
+function inUse(what: string, holderPid: number | null, takeover: boolean): Error {
   const holder = describe(holderPid);
   const advice = takeover
     ? 'It was asked to stop, and something has it again; a unit is to be stopped with "systemctl stop".'
     : 'Stop that gateway first, start this one with --takeover if it is no unit’s, or with --instance NAME for directories of its own.';
-  return new RefusedStart(`The ${what} is in use by ${holder}. ${advice}`);
+  const text = `The ${what} is in use by ${holder}. ${advice}`;
+  // Asked again and again, two gateways would take turns.
+  return takeover ? new RefusedStart(text) : new InUseError(text);
 }
 
 /** "sd-gateway.service (node, PID 123)", with what is known of it. */

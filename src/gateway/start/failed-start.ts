@@ -14,6 +14,14 @@ export class RefusedStart extends Error {
   }
 }
 
+/** Another process has the directories or the database. It may end by itself, and nothing has to be set up anew for that. */
+export class InUseError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'InUseError';
+  }
+}
+
 /** A failed start in the words and numbers that the operator and the service manager get. */
 export interface FailedStart {
   /**
@@ -58,6 +66,7 @@ const passingListenCodes: readonly string[] = ['ENOENT', 'ENOTFOUND', 'EAI_AGAIN
 
 /** True if the error that ended a start may pass by itself, or by what somebody does outside of the gateway. */
 export function mayPass(error: unknown): boolean {
+  if (error instanceof InUseError) return true;
   if (error instanceof StoreError) return passingStoreFailures.includes(error.reason);
   if (error instanceof ListenError && passingListenCodes.includes(error.code)) return true;
   return passingCodes.includes(codeOf(error instanceof SecretError ? error.cause : error));
@@ -94,7 +103,11 @@ export function failedStart(error: unknown, waitedMs = 0): FailedStart {
       (error instanceof StoreError && refusals.includes(error.reason)));
   // These explain themselves; any other may be the gateway's own mistake.
   const explained =
-    refused || error instanceof StoreError || error instanceof ChannelStartError || errno !== null;
+    refused ||
+    error instanceof InUseError ||
+    error instanceof StoreError ||
+    error instanceof ChannelStartError ||
+    errno !== null;
   const detail = !explained && error instanceof Error && error.stack !== undefined ? error.stack : reason;
   return {
     cause: refused ? 'refused' : unavailable ? 'unavailable' : 'crash',

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 import { ListenError } from '../../../src/channels/http/server/listen.js';
 import { ChannelStartError } from '../../../src/gateway/channels.js';
-import { failedStart, RefusedStart } from '../../../src/gateway/start/failed-start.js';
+import { failedStart, InUseError, mayPass, RefusedStart } from '../../../src/gateway/start/failed-start.js';
 import { FileError } from '../../../src/store/sqlite/file/errors.js';
 import { StoreError } from '../../../src/store/store-error.js';
 
@@ -50,4 +50,14 @@ test('a system call that failed is told by its number, a refusal by its words, a
   expect(failedStart(inUse, 300_000).reason).toBe('in use (The start waited 5min for it.)');
   expect(failedStart(new RefusedStart('no'))).toMatchObject({ cause: 'refused', errno: null });
   expect(failedStart(new TypeError('oops')).text).toMatch(/TypeError: oops\n\s+at /);
+});
+
+test('directories that another process has in use may be free later: no configuration is wrong', () => {
+  const inUse = new InUseError('The state directory /s is in use by another process.');
+  expect(mayPass(inUse)).toBe(true);
+  expect(failedStart(inUse)).toMatchObject({
+    cause: 'unavailable',
+    errno: null,
+    text: "The gateway can't start: The state directory /s is in use by another process.",
+  });
 });
