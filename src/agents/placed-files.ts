@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Log } from '../log/log.js';
 import { errorMessage } from '../text/failure-text.js';
 import { AgentError, type AgentFile } from './agent.js';
@@ -39,7 +39,7 @@ export class PlacedFiles {
       for (const [index, file] of files.entries()) {
         const parent = join(directory, String(index + 1));
         await mkdir(parent, { recursive: true, mode: 0o700 });
-        const location = join(parent, file.name);
+        const location = join(parent, basename(file.name));
         await copy(file, location, signal);
         list.push({ ...file, location });
       }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { plainFileName, plainMediaType } from '../text/file-name.js';
 import {
   type JsonValue,
   jsonMistake,
@@ -49,8 +50,9 @@ const attachments = z
   .array(
     z.strictObject({
       id: text.min(1),
-      name: text,
-      media_type: text,
+      // Whoever has edited the archive must not say where a file is written.
+      name: text.transform(plainFileName),
+      media_type: text.transform(plainMediaType),
       size: count,
       sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
     }),

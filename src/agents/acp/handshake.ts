@@ -147,7 +147,7 @@ export async function initialize(
   if (initialized['protocolVersion'] !== protocolVersion) {
     throw new AgentError(
       'unavailable',
-      `the agent speaks version ${oneLine(String(initialized['protocolVersion']), 20)} of the Agent Client Protocol, and the gateway version ${protocolVersion}: use another version of the agent`,
+      `the agent speaks version ${oneLine(JSON.stringify(initialized['protocolVersion'] ?? null), 20)} of the Agent Client Protocol, and the gateway version ${protocolVersion}: use another version of the agent`,
       true,
     );
   }

@@ -45,7 +45,8 @@ export function turnReply({ stopReason, text, acted, denied, hasContext }: Agent
     );
   }
   const facts: { [key: string]: JsonValue } = {};
-  if (stopReason !== 'end_turn') facts['stop_reason'] = oneLine(String(stopReason), 40);
+  if (stopReason !== 'end_turn')
+    facts['stop_reason'] = oneLine(JSON.stringify(stopReason ?? null).replace(/^"|"$/g, ''), 40);
   if (hasContext) facts['context'] = 'history';
   if (denied.length > 0) {
     facts['denied'] = denied.slice(0, mostDenied).map(({ kind, title }) => ({ kind, title }));

@@ -176,7 +176,8 @@ export class RpcConnection {
       const { code, message: text, data } = error;
       this.#pending.delete(id);
       pending.answered();
-      pending.reject(new RpcError(Number(code), String(text), data));
+      const reason = typeof text === 'string' ? text : 'an error without a message';
+      pending.reject(new RpcError(typeof code === 'number' ? code : Number.NaN, reason, data));
       return true;
     }
     if (!('result' in message)) return false;

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { GivenFile } from '../../store/new-attachments.js';
+import { tokenUsage } from '../../store/token-usage.js';
 import { plainMediaType } from '../../text/file-name.js';
 import { AgentError, type AgentEvent } from '../agent.js';
 import { oneLine } from '../one-line.js';
@@ -197,6 +198,6 @@ export class TurnUpdates {
 /** Tokens of a turn from the answer to a prompt, where an agent counts them there; null: it does not. */
 export function usageOf(answer: unknown): AgentEvent | null {
   const { inputTokens, outputTokens } = membersOf(membersOf(answer)['usage']);
-  if (typeof inputTokens !== 'number' || typeof outputTokens !== 'number') return null;
-  return { type: 'usage', usage: { inputTokens, outputTokens } };
+  const usage = tokenUsage(inputTokens, outputTokens);
+  return usage === null ? null : { type: 'usage', usage };
 }

@@ -1,4 +1,5 @@
 import type { Metadata, TokenUsage } from '../../store/messages.js';
+import { tokenUsage } from '../../store/token-usage.js';
 import { parseJson } from '../../text/bounded-json.js';
 import { AgentError, type AgentEvent, type AgentReply } from '../agent.js';
 import { contentOfBase64, type ReplyFiles } from '../reply-files.js';
@@ -114,14 +115,9 @@ function textIn({ text }: Table): string {
 }
 
 function usageIn({ input_tokens: inputTokens, output_tokens: outputTokens }: Table): TokenUsage {
-  if (!isCount(inputTokens) || !isCount(outputTokens)) {
-    throw badReply('has a "usage" without "input_tokens" and "output_tokens"');
-  }
-  return { inputTokens, outputTokens };
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
+  const usage = tokenUsage(inputTokens, outputTokens);
+  if (usage === null) throw badReply('has a "usage" without "input_tokens" and "output_tokens"');
+  return usage;
 }
 
 function metadataIn(value: unknown): Metadata {

@@ -1,4 +1,5 @@
 import type { TokenUsage } from '../../store/messages.js';
+import { tokenUsage } from '../../store/token-usage.js';
 import { parseJson } from '../../text/bounded-json.js';
 import { AgentError, type AgentEvent } from '../agent.js';
 import { BrokenAnswer, serverError } from './verdict.js';
@@ -114,7 +115,7 @@ export class ChatAnswer {
     const usage = tableOf(answer['usage']);
     if (usage === null) return;
     const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = usage;
-    if (isCount(inputTokens) && isCount(outputTokens)) this.#usage = { inputTokens, outputTokens };
+    this.#usage = tokenUsage(inputTokens, outputTokens) ?? this.#usage;
   }
 
   /** @param content the table with the text: a `delta` or a `message` */
@@ -162,10 +163,6 @@ const longestFact = 200;
 
 function shortened(text: string): string {
   return withoutLoneHalves(text.replaceAll('\0', '')).slice(0, longestFact);
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 /** The text of a message's content: a text, or a list of parts, of which those of text count. */

@@ -19,7 +19,7 @@ function unanswered() {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as { readonly id: unknown; readonly error?: RpcError });
-  return { ask, answers, waiting };
+  return { connection, ask, answers, waiting };
 }
 
 test('requests without an answer are at most 100, also of one id', () => {
@@ -45,4 +45,16 @@ test('a request whose id is neither a number nor a short text is refused', () =>
   for (const id of [{}, 'i'.repeat(2_000)]) ask(id, null);
   expect(waiting).toHaveLength(0);
   expect(answers()).toMatchObject([{ id: null }, { id: null }]);
+});
+
+test.each([
+  [{ code: 1, message: 'no' }, 'no'],
+  [{ code: 1, message: { toString: 1, valueOf: 1 } }, 'an error without a message'],
+  [{ code: { valueOf: 1, toString: 1 }, message: 'no' }, 'no'],
+  [{}, 'an error without a message'],
+])('the error %j rejects its request', async (error, message) => {
+  const { connection } = unanswered();
+  const request = connection.request('session/prompt', {});
+  connection.receive(JSON.stringify({ jsonrpc: '2.0', id: 0, error }));
+  await expect(request).rejects.toThrow(message);
 });

@@ -134,8 +134,11 @@ test('tokens are counted where the agent counts them', () => {
     type: 'usage',
     usage: { inputTokens: 1, outputTokens: 2 },
   });
-  for (const answer of [{}, null, { usage: { inputTokens: 1 } }, { usage: 7 }]) {
-    expect(usageOf(answer)).toBeNull();
+  const noCounts = [1.5, -3, Number.POSITIVE_INFINITY, 2 ** 53, '1', null].map((inputTokens) => ({
+    usage: { inputTokens, outputTokens: 2 },
+  }));
+  for (const answer of [{}, null, { usage: { inputTokens: 1 } }, { usage: 7 }, ...noCounts]) {
+    expect(usageOf(answer), JSON.stringify(answer)).toBeNull();
   }
 });
 

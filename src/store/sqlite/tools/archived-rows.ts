@@ -1,5 +1,6 @@
 import type { ArchivedBlob, ArchivedMessage, ArchivedRecord, ArchivedSession } from '../../archive.js';
 import type { Attachment, MessageState, SessionPolicy, TokenUsage, UnknownPolicy } from '../../messages.js';
+import { tokenUsage } from '../../token-usage.js';
 import { idToText, parseJson, parseMetadata } from '../operations/columns.js';
 
 export interface StoredSessionRow {
@@ -135,8 +136,11 @@ function archivedUsage(
   json: string | null | undefined,
 ): Pick<NonNullable<ArchivedMessage['reply']>, 'usage'> {
   if (json === null || json === undefined) return {};
-  const { inputTokens, outputTokens }: TokenUsage = JSON.parse(json);
-  return { usage: { input_tokens: inputTokens, output_tokens: outputTokens } };
+  const { inputTokens, outputTokens }: Partial<TokenUsage> = JSON.parse(json);
+  const usage = tokenUsage(inputTokens, outputTokens);
+  // An earlier version kept what an agent told, whatever it was.
+  if (usage === null) return {};
+  return { usage: { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens } };
 }
 
 function archivedAttachments(json: string | null | undefined) {

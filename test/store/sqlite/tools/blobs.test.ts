@@ -76,6 +76,43 @@ test('an import takes no file twice, or without its message, or without an end',
   await expect(load(lines)).resolves.toMatchObject({ messages: 1 });
 });
 
+test('an import makes the name of a file plain, as a file is written under it', async () => {
+  await withFiles();
+  let lines: string[] = [];
+  await exportStore(files.path, async (items) => {
+    lines = [...formatArchive(items, 0)].map((line) => line.trimEnd());
+  });
+  const edited = lines.map((line) =>
+    line
+      .replace('"name":"taken"', '"name":"../../../tmp/planted"')
+      .replace(/"media_type":"[^"]*"/, '"media_type":"a b"'),
+  );
+  const other = `${files.directory}/edited.db`;
+  await importToStore(other, parseArchive(each(edited)));
+  const store = await files.open({ path: other });
+  const page = await store.sessionMessages('a', { limit: 10, after: null });
+  expect(page?.items[0]?.attachments).toMatchObject([
+    { name: 'planted', mediaType: 'application/octet-stream' },
+  ]);
+});
+
+test('an export and a recovery have a message whose agent told no counts of tokens, without them', async () => {
+  const store = await files.open();
+  await acceptOne(store, 'a');
+  const [turn] = await store.claimTurns({ owner: 'test', limit: 1, leaseMs: 60_000 });
+  if (turn === undefined) throw new Error('No message waits.');
+  await store.completeTurn(turn, { text: 'r', metadata: {}, usage: { inputTokens: 1.5, outputTokens: 2 } });
+  await files.close();
+  let lines: string[] = [];
+  await exportStore(files.path, async (items) => {
+    lines = [...formatArchive(items, 0)].map((line) => line.trimEnd());
+  });
+  await expect(
+    importToStore(`${files.directory}/imported.db`, parseArchive(each(lines))),
+  ).resolves.toMatchObject({ messages: 1 });
+  expect((await recoverStore(files.path, 'now')).lost).toEqual([]);
+});
+
 test('a recovery says which file it could not read whole', async () => {
   const { taken } = await withFiles();
   const database = new Database(files.path);
