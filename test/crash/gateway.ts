@@ -54,6 +54,13 @@ const word = (value: number) => {
 };
 
 /** The gateway under test: a unit with the preloaded library, on a file system of its own. */
+interface ListedSession {
+  readonly session: string;
+  readonly last_seq: number;
+  readonly waiting: number;
+  readonly running: boolean;
+}
+
 export class CrashGateway {
   readonly unit: GatewayUnit;
   /** The limit; null if memory can't be limited. */
@@ -331,14 +338,24 @@ level = "info"
     }
   }
 
+  /** The number of messages of each session whose turns have ended; null: it does not answer. */
+  async endedMessages(): Promise<ReadonlyMap<string, number> | null> {
+    const { status, body } = await this.ask('GET', '/v1/sessions?limit=1000');
+    if (status !== 200) return null;
+    const { items } = body as { readonly items: readonly ListedSession[] };
+    return new Map(
+      items.map(({ session, last_seq: last, waiting, running }) => [
+        session,
+        last - waiting - Number(running),
+      ]),
+    );
+  }
+
   /** Resolves once each of the sessions has a message. */
   async sessionsBegun(sessions: readonly string[]): Promise<void> {
     for (let left = 300; ; left -= 1) {
-      const { items = [] } = (await this.ask('GET', '/v1/sessions?limit=1000')).body as {
-        readonly items?: readonly { readonly session: string }[];
-      };
-      const begun = new Set(items.map(({ session }) => session));
-      const missing = sessions.filter((session) => !begun.has(session));
+      const begun = await this.endedMessages();
+      const missing = sessions.filter((session) => begun?.has(session) !== true);
       if (missing.length === 0) return;
       if (left === 0) throw new Error(`No message has come to ${missing.join(', ')}`);
       await pause(100);

@@ -97,7 +97,7 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
     }),
   );
   if (channels !== null) {
-    channels.begin(seed);
+    channels.begin(seed, () => gateway.endedMessages());
     // What nobody has a list of, such as the first private message to a bot, can't be read back behind a fault.
     await gateway.sessionsBegun(channels.sessions);
   }

@@ -48,6 +48,13 @@ const platformKinds: readonly (readonly [
   [lmtpPlatform, ['lmtp', 'lmtp-ask', 'lmtp-drop']],
 ];
 
+/**
+ * Messages of a person that may wait for their turns. With more a session's queue is full, or a homeserver gives no more of them
+ * at once: on a slow machine all would be about that.
+ */
+const mostWaiting = 30;
+const betweenLooksMs = 1_000;
+
 /** Mean pause of a person between two messages, and of a platform between two faults, in milliseconds. */
 const betweenMessagesMs = 1_600;
 const betweenFaultsMs = 4_000;
@@ -60,6 +67,7 @@ export class ChannelLoad {
   readonly written: Record<string, number> = {};
   readonly #platforms: readonly Platform[];
   readonly #stop = new AbortController();
+  #ended: ReadonlyMap<string, number> = new Map();
   #running: readonly Promise<void>[] = [];
 
   private constructor(platforms: readonly Platform[]) {
@@ -92,14 +100,15 @@ export class ChannelLoad {
     return this.#platforms.flatMap(({ sessions }) => sessions);
   }
 
-  /** To be called once the channels are up. */
-  begin(seed: number): void {
+  /** To be called once the channels are up. `ended`: the number of messages of each session whose turns have ended. */
+  begin(seed: number, ended: () => Promise<ReadonlyMap<string, number> | null>): void {
     const seeds = new Random(seed);
     const next = () => new Random(seeds.between(0, 2 ** 32 - 1));
-    this.#running = this.#platforms.flatMap((platform) => [
+    const people = this.#platforms.flatMap((platform) => [
       ...platform.sessions.map((session) => this.#write(platform, session, next())),
       this.#misbehave(platform, next()),
     ]);
+    this.#running = [...people, this.#look(ended, next())];
   }
 
   /** Nobody writes any more, and all platforms are well. */
@@ -125,10 +134,15 @@ export class ChannelLoad {
 
   async #write(platform: Platform, session: string, random: Random): Promise<void> {
     while (await this.#pause(betweenMessagesMs, random)) {
+      if ((this.written[session] ?? 0) - (this.#ended.get(session) ?? 0) >= mostWaiting) continue;
       const number = (this.written[session] ?? 0) + 1;
       this.written[session] = number;
       platform.write(session, `message ${number} of ${session}`);
     }
+  }
+
+  async #look(ended: () => Promise<ReadonlyMap<string, number> | null>, random: Random): Promise<void> {
+    while (await this.#pause(betweenLooksMs, random)) this.#ended = (await ended()) ?? this.#ended;
   }
 
   async #misbehave(platform: Platform, random: Random): Promise<void> {
