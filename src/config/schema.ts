@@ -145,7 +145,7 @@ export const configurationTables = z.strictObject({
     .strictObject({
       wait: timeSpan(0, day).prefault('5min').register(z.globalRegistry, {
         description:
-          'Longest wait of a start for what is missing outside of the gateway: its address, a port that is taken, room on the disk, the store. "0": it fails at once, as it does in the foreground.',
+          'Longest wait of a start for what is missing outside of the gateway: its address, a port that is taken, directories that another process has in use, room on the disk, the store. "0": it fails at once, as it does in the foreground.',
       }),
     })
     .prefault({}),

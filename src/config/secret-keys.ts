@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { absolutePath } from './values.js';
+import { absolutePathSuchAs } from './values.js';
 
 /** The keys of a channel's secret, with their descriptions. */
 export function secretKeys(ofFile: string, ofCredential: string) {
@@ -8,7 +8,10 @@ export function secretKeys(ofFile: string, ofCredential: string) {
 
 /** A key that names the file with a secret. */
 export function secretFile(description: string) {
-  return absolutePath.nullable().default(null).register(z.globalRegistry, { description });
+  return absolutePathSuchAs('/etc/sd-gateway/channel.token')
+    .nullable()
+    .default(null)
+    .register(z.globalRegistry, { description });
 }
 
 /** A key that names the credential with a secret, in the place of a file. */

@@ -204,10 +204,13 @@ export const publicUrl = z.string().transform((value, context) => {
   return url.href.replace(/\/+$/, '');
 });
 
-/** One that is not would lead somewhere else from each working directory. */
-export const absolutePath = z.string().refine(isAbsolute, {
-  error: ({ input }) => `"${input}" is not an absolute path, such as "/srv/gateway.db"`,
-});
+/** One that is not absolute would lead somewhere else from each working directory. */
+export const absolutePathSuchAs = (example: string) =>
+  z.string().refine(isAbsolute, {
+    error: ({ input }) => `"${input}" is not an absolute path, such as "${example}"`,
+  });
+
+export const absolutePath = absolutePathSuchAs('/srv/gateway.db');
 
 export const listenAddress = inUnit(
   'address',

@@ -56,7 +56,10 @@ export async function session(parsed: ParsedCommand): Promise<number> {
     const answer = await askYesNo(`Delete ${name} with all its messages, replies and files?`);
     if (answer === null)
       throw new UsageError('delete needs --yes where there is no terminal to ask on', command);
-    if (!answer) return commandStatus.failure;
+    if (!answer) {
+      process.stderr.write('sd-gateway: nothing was deleted.\n');
+      return commandStatus.failure;
+    }
   }
   const request = { action, name, agent: agent ?? '' };
   return askOrRefuse(parsed, async (client) => {

@@ -50,8 +50,8 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       error instanceof IdentityError ||
       (error as NodeJS.ErrnoException).code !== undefined;
     if (!isExpected || error instanceof UsageError) throw error;
-    const hint =
-      parsed.operands[1] === undefined ? `. "sd-gateway import ${kind} DIRECTORY" names another` : '';
+    const isOfDirectory = error instanceof UnreadableSource && parsed.operands[1] === undefined;
+    const hint = isOfDirectory ? `. "sd-gateway import ${kind} DIRECTORY" names another` : '';
     return refuse(commandStatus.failure, `${errorMessage(error)}. Nothing was written${hint}`);
   }
 }
@@ -85,6 +85,19 @@ function readAsOwner(kind: OtherGateway, directory: string): Reading {
   });
 }
 
+/** The directory can't be taken over: another one may be meant. */
+class UnreadableSource extends SourceError {}
+
+function reading(kind: OtherGateway, directory: string): Reading {
+  try {
+    return readAsOwner(kind, directory);
+  } catch (error) {
+    const isExpected = error instanceof SourceError || error instanceof IdentityError;
+    if (!isExpected && (error as NodeJS.ErrnoException).code === undefined) throw error;
+    throw new UnreadableSource(errorMessage(error), { cause: error });
+  }
+}
+
 async function importFrom(kind: OtherGateway, directory: string, parsed: ParsedCommand): Promise<number> {
   const { file, environment } = await locateGateway(parsed);
   const isTrial = parsed.flags.has('dry-run');
@@ -97,7 +110,7 @@ async function importFrom(kind: OtherGateway, directory: string, parsed: ParsedC
       );
     }
   }
-  const { takeover, signs } = readAsOwner(kind, directory);
+  const { takeover, signs } = reading(kind, directory);
   const scope = scopeOf(parsed);
   const agent = agentOf(kind, directory, scope, environment, takeover);
   const placed = takeover.channels.map((channel) =>

@@ -128,7 +128,7 @@ class Init {
     // A unit of a package, or one that was edited by hand, stays as it is.
     if (unit === null || unit.isInstalled) {
       const { run } = await import('../install/install.js');
-      const installed = await run(parseCommand(findCommand('install'), [...steps.words(), '--yes']));
+      const installed = await run(parseCommand(findCommand('install'), [...steps.words(), '--yes']), false);
       if (installed !== commandStatus.success) return installed;
     }
     if (unit === null) await steps.give(secretFiles, unitUser(instanceOf(parsed)));

@@ -33,14 +33,26 @@ export function writeNewFiles({ configuration, secrets }: NewFiles, now: Date): 
       writeNew(path, configuration.text, configuration.mode);
       return null;
     }
-    const kept = keptName(path, now);
-    linkSync(path, kept);
+    const kept = keep(path, keptName(path, now));
     undo.push(() => rmSync(kept, { force: true }));
     writeAtomically(path, configuration.text, configuration.mode);
     return kept;
   } catch (error) {
     for (const each of undo.reverse()) each();
     throw error;
+  }
+}
+
+/** Gives the file a second name that is free: one of the same second may be there. Returns it. */
+function keep(path: string, name: string): string {
+  for (let number = 1; ; number += 1) {
+    const free = number === 1 ? name : `${name}-${number}`;
+    try {
+      linkSync(path, free);
+      return free;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
   }
 }
 

@@ -171,7 +171,12 @@ async function turnOfThisInstall({ target, unit }: InstallFacts) {
   return turnOfThisCommand(controlSocketOf(target, await readUnit(new ServiceManager(scope), unit)));
 }
 
-async function install(request: InstallRequest, voice: Voice, parsed: ParsedCommand): Promise<number> {
+async function install(
+  request: InstallRequest,
+  voice: Voice,
+  parsed: ParsedCommand,
+  isLast: boolean,
+): Promise<number> {
   const facts = await findInstallFacts(request);
   if (request.print) {
     process.stdout.write(facts.rendered.text);
@@ -215,17 +220,20 @@ async function install(request: InstallRequest, voice: Voice, parsed: ParsedComm
     voice.warn(outcome.startFailure);
     return commandStatus.failure;
   }
-  showNext(facts, outcome, voice);
+  if (isLast) showNext(facts, outcome, voice);
   return commandStatus.success;
 }
 
-/** Writes the unit of this machine, and enables it. */
-export async function run(parsed: ParsedCommand): Promise<number> {
+/**
+ * Writes the unit of this machine, and enables it.
+ * @param isLast false: who calls it starts the unit, and no next step is named
+ */
+export async function run(parsed: ParsedCommand, isLast = true): Promise<number> {
   const request = readInstallRequest(parsed);
   const voice = voiceOf(request, parsed);
   try {
     const found = await obstacle(request);
-    return found === null ? await install(request, voice, parsed) : voice.refuse(...found);
+    return found === null ? await install(request, voice, parsed, isLast) : voice.refuse(...found);
   } catch (error) {
     if (error instanceof ConfigurationError) {
       if (request.json) process.stdout.write(reportLine({ installed: false, problems: error.problems }));

@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Place } from '../foreground.js';
+import { Place, program } from '../foreground.js';
 
 let place: Place;
 beforeAll(async () => {
@@ -36,6 +38,16 @@ it('chooses the agent of a session, begins it anew and deletes it', async () => 
   const unasked = await place.run(['session', 'delete', 'chat']);
   expect(unasked.status).toBe(64);
   expect(unasked.stderr).toContain('delete needs --yes');
+  const command = `${process.execPath} ${program} session delete chat`;
+  const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: place.environment });
+  let said = '';
+  terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+    if (/replies and files\?/.test(text)) terminal.stdin.write('n\n');
+  });
+  const [status] = await once(terminal, 'close');
+  expect(status).toBe(1);
+  expect(said).toContain('nothing was deleted');
   expect((await place.run(['session', 'delete', 'chat', '--yes'])).stdout).toBe('Deleted chat\n');
   expect((await place.run(['session', 'show', 'chat'])).status).toBe(1);
 });

@@ -130,6 +130,17 @@ it.each<[words: readonly string[], status: number, reason: string]>([
   expect(existsSync(join(place.directory, 'etc'))).toBe(false);
 });
 
+it('names another directory only where this one is what is wrong', async () => {
+  put('.hermes/.env', bots);
+  mkdirSync(join(place.directory, 'etc'));
+  writeFileSync(join(place.directory, 'etc/telegram.token'), 'another\n', { mode: 0o600 });
+  const { status, stderr } = await take('hermes');
+  expect(status).toBe(1);
+  expect(stderr).toMatch(
+    /another secret is in \S+telegram\.token already: move it away first\. Nothing was written\n$/,
+  );
+});
+
 it('takes a gateway that it knows alone', async () => {
   await expect(take('telegram')).rejects.toThrow('GATEWAY is "hermes" or "openclaw", not "telegram"');
   await expect(take()).rejects.toThrow('GATEWAY [DIRECTORY] is missing');

@@ -34,6 +34,17 @@ it('keeps the configuration that was there', () => {
   expect(readFileSync(join(directory, 'etc/a.toml'), 'utf8')).toBe('new');
 });
 
+it('keeps each of two that were there within one second', () => {
+  const path = join(directory, 'etc/a.toml');
+  writeNewFiles(files(), now);
+  const kept = ['first', 'second'].map((text) => {
+    writeFileSync(path, text);
+    return writeNewFiles(files(), now) ?? '';
+  });
+  expect(kept[1]).toBe(`${kept[0]}-2`);
+  expect(kept.map((each) => readFileSync(each, 'utf8'))).toEqual(['first', 'second']);
+});
+
 it('writes over no secret, and takes back what it has written if one is there', () => {
   writeNewFiles(files('two'), now);
   rmSync(join(directory, 'etc/a.toml'));
