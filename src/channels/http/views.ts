@@ -1,10 +1,11 @@
 import type { Attachment, Message, Page, SessionSummary } from '../../store/messages.js';
 import type { AskedQuestion } from '../surroundings.js';
+import type { AttachmentView, MessageView, QuestionView, SessionView } from './openapi/views.js';
 import { bounds, pageQuery } from './request-schema.js';
 import { validateQuery } from './validate.js';
 
 /** A message as the HTTP interface shows it (docs/http.md). */
-export function messageView(message: Message) {
+export function messageView(message: Message): MessageView {
   const { reply, delivery } = message;
   return {
     id: message.id,
@@ -50,11 +51,14 @@ export function messageView(message: Message) {
 }
 
 /** Files of a reply, each with the path of its download. */
-export function replyAttachmentViews(messageId: string, attachments: readonly Attachment[] | undefined) {
+export function replyAttachmentViews(
+  messageId: string,
+  attachments: readonly Attachment[] | undefined,
+): readonly AttachmentView[] {
   return attachmentViews(attachments, `/v1/messages/${messageId}/reply/attachments`);
 }
 
-function attachmentViews(attachments: readonly Attachment[] = [], path: string) {
+function attachmentViews(attachments: readonly Attachment[] = [], path: string): readonly AttachmentView[] {
   return attachments.map(({ name, mediaType, sizeBytes, sha256 }, index) => ({
     name,
     media_type: mediaType,
@@ -64,7 +68,7 @@ function attachmentViews(attachments: readonly Attachment[] = [], path: string) 
   }));
 }
 
-export function sessionView(summary: SessionSummary) {
+export function sessionView(summary: SessionSummary): SessionView {
   return {
     session: summary.session,
     last_seq: summary.lastSeq,
@@ -84,7 +88,7 @@ export function pageOf(query: unknown) {
 }
 
 /** A question of an agent (docs/http.md). */
-export function questionView(question: AskedQuestion) {
+export function questionView(question: AskedQuestion): QuestionView {
   return {
     code: question.code,
     state: question.state,

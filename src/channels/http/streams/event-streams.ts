@@ -7,6 +7,7 @@ import type { MessageProgress, SessionChanges } from '../../surroundings.js';
 import { messageView, questionView } from '../views.js';
 import { eventIdOf } from './event-id.js';
 import { EventResponse, type EventResponseOptions, reconnectAfterMs } from './event-response.js';
+import { eventText } from './event-text.js';
 import { LiveText } from './live-text.js';
 import { MessageStream } from './message-stream.js';
 
@@ -149,7 +150,7 @@ class SessionStream implements ServedStream {
       }
       // A hint without an id: whoever misses it, or is slow, sees the message at its end. The store has nothing to send yet.
       if (response.takesMore) {
-        response.write(`event: state\ndata: ${JSON.stringify({ id: messageId, state })}\n\n`);
+        response.write(eventText('state', { id: messageId, state }));
       }
     });
     response.begin();
@@ -176,12 +177,12 @@ class SessionStream implements ServedStream {
   #firstEvent(): string {
     const { begin, astray } = this.#begin;
     const place = { session: this.#session, after: this.#after };
-    const [event, data] =
+    const event =
       astray === null
-        ? ['begin', place]
-        : ['reset', { ...place, asked_after: astray.askedAfter, last_seq: astray.lastSeq }];
+        ? eventText('begin', place)
+        : eventText('reset', { ...place, asked_after: astray.askedAfter, last_seq: astray.lastSeq });
     const id = begin === null ? this.#after : eventIdOf(begin);
-    return `id: ${id}\nretry: ${reconnectAfterMs}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+    return `id: ${id}\nretry: ${reconnectAfterMs}\n${event}`;
   }
 
   #onProgress(messageId: string, progress: MessageProgress): void {
@@ -193,11 +194,10 @@ class SessionStream implements ServedStream {
       return;
     }
     if (progress.type === 'status' || progress.type === 'question') {
-      const data =
+      const event =
         progress.type === 'status'
-          ? { id: messageId, text: progress.text }
-          : { id: messageId, ...questionView(progress.question) };
-      const event = `event: ${progress.type}\ndata: ${JSON.stringify(data)}\n\n`;
+          ? eventText('status', { id: messageId, text: progress.text })
+          : eventText('question', { id: messageId, ...questionView(progress.question) });
       if (this.#response.takesMore) this.#response.write(event);
       return;
     }
@@ -238,7 +238,7 @@ class SessionStream implements ServedStream {
       if (this.#text?.messageId === message.id) this.#text = null;
       if (this.#ending?.messageId === message.id) this.#ending = null;
       const isTaken = this.#response.write(
-        `id: ${eventIdOf(message)}\nevent: message\ndata: ${JSON.stringify(messageView(message))}\n\n`,
+        `id: ${eventIdOf(message)}\n${eventText('message', messageView(message))}`,
       );
       this.#after = message.seq;
       // The rest is read again, so that none of it is held for a client that does not read.

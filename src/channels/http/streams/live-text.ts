@@ -1,4 +1,5 @@
 import type { Delta, Deltas } from '../../../store/turns.js';
+import { eventText } from './event-text.js';
 
 type Piece = Pick<Delta, 'position' | 'text'>;
 
@@ -101,7 +102,8 @@ export class LiveText {
     this.#position = position;
     const id = this.messageId;
     // An empty piece: the turn runs again.
-    const [event, data] = text === '' ? ['restart', { id, position }] : ['delta', { id, position, text }];
-    this.#options.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    const event =
+      text === '' ? eventText('restart', { id, position }) : eventText('delta', { id, position, text });
+    this.#options.write(event);
   }
 }

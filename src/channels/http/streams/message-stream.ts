@@ -4,6 +4,7 @@ import type { Store } from '../../../store/store.js';
 import type { SessionChanges } from '../../surroundings.js';
 import { messageView, questionView } from '../views.js';
 import { EventResponse, type EventResponseOptions } from './event-response.js';
+import { eventText } from './event-text.js';
 import { LiveText } from './live-text.js';
 import { isUnsettled } from './long-polls.js';
 
@@ -57,9 +58,10 @@ export class MessageStream {
       // It runs here: its text comes by itself.
       this.#pauseMs = longestPauseMs;
       if (progress.type === 'delta') this.#text.live(progress);
-      else if (progress.type === 'status') this.#send('status', { id: messageId, text: progress.text });
+      else if (progress.type === 'status')
+        this.#send(eventText('status', { id: messageId, text: progress.text }));
       else if (progress.type === 'question')
-        this.#send('question', { id: messageId, ...questionView(progress.question) });
+        this.#send(eventText('question', { id: messageId, ...questionView(progress.question) }));
       if (progress.type === 'ends' || this.#text.isBehind) response.rouse();
     });
     response.begin();
@@ -68,8 +70,7 @@ export class MessageStream {
         response.listen();
         const message = await this.#options.store.message(this.#id);
         if (message === null || !isUnsettled(message)) {
-          if (message !== null)
-            response.write(`event: message\ndata: ${JSON.stringify(messageView(message))}\n\n`);
+          if (message !== null) response.write(eventText('message', messageView(message)));
           break;
         }
         this.#follow(message);
@@ -90,14 +91,14 @@ export class MessageStream {
   #follow({ id, state, collectedIn }: Message): void {
     if (state !== this.#state && this.#response.takesMore) {
       this.#state = state;
-      this.#send('state', { id, state });
+      this.#send(eventText('state', { id, state }));
     }
     const turn = collectedIn?.id ?? id;
     if (turn !== this.#text.messageId) this.#text = this.#textOf(turn);
   }
 
-  #send(event: string, data: object): void {
-    if (this.#response.takesMore) this.#response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  #send(event: string): void {
+    if (this.#response.takesMore) this.#response.write(event);
   }
 
   #textOf(messageId: string): LiveText {
