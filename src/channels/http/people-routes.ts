@@ -1,20 +1,9 @@
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
-import { roles } from '../conversation/roles.js';
 import type { AllowedPerson, PeopleOperations, WaitingPerson } from '../surroundings.js';
 import { Problem } from './problem.js';
+import { acceptBody, forgetBody } from './request-schema.js';
 import { validateBody } from './validate.js';
 import { time } from './views.js';
-
-const acceptBody = z.strictObject({
-  code: z.string().min(1).max(64),
-  role: z.enum(roles, `must be ${roles.map((role) => `"${role}"`).join(' or ')}`).default('user'),
-});
-
-const forgetBody = z.strictObject({
-  id: z.string().min(1).max(1_024),
-  channel: z.string().min(1).max(32).optional(),
-});
 
 /** Routes by which an operator says who may write by channels. */
 export function addPeopleRoutes(application: FastifyInstance, people: PeopleOperations): void {

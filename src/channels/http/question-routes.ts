@@ -1,11 +1,9 @@
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
 import type { QuestionActions } from '../surroundings.js';
 import { Problem } from './problem.js';
+import { questionBody } from './request-schema.js';
 import { validateBody } from './validate.js';
 import { pageOf, pageView, questionView } from './views.js';
-
-const answerBody = z.strictObject({ answer: z.enum(['allow', 'deny'], 'must be "allow" or "deny"') });
 
 type Route = { Params: { code: string } };
 
@@ -20,7 +18,7 @@ export function addQuestionRoutes(application: FastifyInstance, questions: Quest
   });
 
   application.post<Route>('/v1/questions/:code', async ({ params, body }) => {
-    const { answer } = validateBody(answerBody, body);
+    const { answer } = validateBody(questionBody, body);
     const { outcome, question } = (await questions.answer(params.code, answer)) ?? unknownQuestion();
     if (outcome === 'answered') return questionView(question);
     const why = question.state === 'expired' ? 'its message has come to its end' : question.state;

@@ -1,12 +1,11 @@
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { AttachmentLimitError } from '../../store/new-attachments.js';
-import { boundedList } from '../bounded-list.js';
 import { fileProblem } from './attachments/message-form.js';
 import { bearerOf } from './bearer.js';
 import { readBodies } from './bodies.js';
 import { Problem } from './problem.js';
-import { metadata, replyText } from './request-schema.js';
+import { type metadata, replyBody } from './request-schema.js';
 import type { Connections } from './server/connections.js';
 import { validateBody } from './validate.js';
 
@@ -44,18 +43,6 @@ export interface TurnReplies {
  * agent's own limit, and those of files, follow.
  */
 const bodyLimitBytes = 80 * 1024 ** 2;
-
-const replyFile = z.strictObject({
-  name: z.string(),
-  media_type: z.string().nullable().optional(),
-  data: z.string(),
-});
-
-const replyBody = z.strictObject({
-  text: replyText,
-  metadata: metadata.optional(),
-  attachments: boundedList(replyFile).optional(),
-});
 
 const turnPattern = /^turn_[0-9a-f]{32}$/;
 

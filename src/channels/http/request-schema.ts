@@ -7,8 +7,10 @@ import {
   sessionPolicies,
   unknownPolicies,
 } from '../../store/messages.js';
-import { boundedList } from '../bounded-list.js';
+import { boundedList, boundedList } from '../bounded-list.js';
+import { roles } from '../conversation/roles.js';
 import { eventIdForm, parseEventId } from './streams/event-id.js';
+import { scopes } from './tokens.js';
 
 /** Bounds of what a request may hold, as documented in docs/http.md. */
 export const bounds = {
@@ -64,7 +66,7 @@ function textMistake(json: string): string | null {
 }
 
 /** The text of a reply, which may be empty. */
-export const replyText = z.string().refine((text) => !unstorable.test(text), unstorableMessage);
+const replyText = z.string().refine((text) => !unstorable.test(text), unstorableMessage);
 
 const targetAddress = z
   .string()
@@ -72,7 +74,7 @@ const targetAddress = z
   .max(bounds.urlLength)
   .refine((address) => !unstorable.test(address), unstorableMessage);
 
-const urlTarget = z
+export const urlTarget = z
   .strictObject({
     url: targetAddress,
     idempotent: z.boolean().optional(),
@@ -84,13 +86,13 @@ const urlTarget = z
   });
 
 /** The channel says itself if it is idempotent. */
-const channelTarget = z.strictObject({
+export const channelTarget = z.strictObject({
   channel: z.string().min(1).max(bounds.channelLength),
   to: targetAddress,
 });
 
 /** The members tell which of the two it is, so that a mistake is named for that one. */
-const replyTarget = z.unknown().transform((value, context) => {
+export const replyTarget = z.unknown().transform((value, context) => {
   const isChannel =
     typeof value === 'object' && value !== null && ('channel' in value || 'to' in value) && !('url' in value);
   const result = (isChannel ? channelTarget : urlTarget).safeParse(value, { reportInput: true });
@@ -99,7 +101,7 @@ const replyTarget = z.unknown().transform((value, context) => {
   return z.NEVER;
 });
 
-const fileUrl = z.strictObject({
+export const fileUrl = z.strictObject({
   url: z
     .string()
     .min(1)
@@ -132,13 +134,53 @@ export const agentBody = z.strictObject({
 
 export type MessageBody = z.output<typeof messageBody>;
 
+export const questionBody = z.strictObject({
+  answer: z.enum(['allow', 'deny'], 'must be "allow" or "deny"'),
+});
+
+export const acceptBody = z.strictObject({
+  code: z.string().min(1).max(64),
+  role: z.enum(roles, `must be ${roles.map((role) => `"${role}"`).join(' or ')}`).default('user'),
+});
+
+export const forgetBody = z.strictObject({
+  id: z.string().min(1).max(1_024),
+  channel: z.string().min(1).max(bounds.channelLength).optional(),
+});
+
+const tokenName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,31}$/, 'must begin with a-z and have at most 32 of a-z, 0-9, "_" and "-"');
+
+export const tokenBody = z.strictObject({
+  name: tokenName,
+  scopes: boundedList(z.enum(scopes, `must be one of ${scopes.join(', ')}`), 100, 'scopes').refine(
+    ({ length }) => length > 0,
+    'must name a scope',
+  ),
+});
+
+/** A file of a reply that comes later; its content in base64. */
+export const replyFile = z.strictObject({
+  name: z.string(),
+  media_type: z.string().nullable().optional(),
+  data: z.string(),
+});
+
+export const replyBody = z.strictObject({
+  text: replyText,
+  metadata: metadata.optional(),
+  attachments: boundedList(replyFile).optional(),
+});
+
 /** The body of a request that says all by its address: nothing, or an empty object. */
 export const noBody = z.strictObject({}).nullish();
 
 const seconds = z
   .string()
   .regex(/^\d{1,9}(\.\d{1,3})?$/, 'must be a number of seconds')
-  .transform(Number);
+  .transform(Number)
+  .pipe(z.number().min(0));
 
 export const messageQuery = z
   .strictObject({
@@ -154,7 +196,8 @@ export const messageQuery = z
 const seq = z
   .string()
   .regex(/^\d{1,15}$/, 'must be the number of a message')
-  .transform(Number);
+  .transform(Number)
+  .pipe(z.int().min(0));
 
 export const lastEventId = z
   .string()
@@ -167,7 +210,7 @@ const pageLimit = z
   .string()
   .regex(/^\d{1,9}$/, 'must be a whole number')
   .transform(Number)
-  .pipe(z.number().min(1).max(bounds.pageLimit));
+  .pipe(z.int().min(1).max(bounds.pageLimit));
 
 export const historyQuery = z.strictObject({ limit: pageLimit.optional() });
 

@@ -1,24 +1,11 @@
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
 import type { Log } from '../../log/log.js';
-import { boundedList } from '../bounded-list.js';
 import { Problem } from './problem.js';
+import { tokenBody } from './request-schema.js';
 import type { TokenAnswers } from './token-answers.js';
-import { type NamedToken, type NamedTokens, scopes } from './tokens.js';
+import type { NamedToken, NamedTokens } from './tokens.js';
 import { validateBody } from './validate.js';
 import { time } from './views.js';
-
-const tokenName = z
-  .string()
-  .regex(/^[a-z][a-z0-9_-]{0,31}$/, 'must begin with a-z and have at most 32 of a-z, 0-9, "_" and "-"');
-
-const tokenBody = z.strictObject({
-  name: tokenName,
-  scopes: boundedList(z.enum(scopes, `must be one of ${scopes.join(', ')}`), 100, 'scopes').refine(
-    ({ length }) => length > 0,
-    'must name a scope',
-  ),
-});
 
 /** Tokens beside the operator's: to make, list and revoke. */
 export function addTokenRoutes(
