@@ -1,4 +1,5 @@
 import type { ChannelFacts, GatewayFacts } from '../channels/control/facts.js';
+import type { ReadyFacts } from '../channels/http/openapi/health.js';
 import type { Readiness } from '../channels/surroundings.js';
 import type { Notifier } from '../lifecycle/effects/notifier.js';
 import type { LifecycleState } from '../lifecycle/state.js';
@@ -131,7 +132,7 @@ export class GatewayReports {
         waitingHosts: circuits.length,
         agents: agents.map(({ name, state, failures, reason }) => ({ name, state, failures, reason })),
         channels: channels.map(({ name, state, required }) => ({ name, state, required })),
-      },
+      } satisfies ReadyFacts,
     };
   }
 

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { DeadOutcome } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { OperatorActions } from '../surroundings.js';
+import type { CancelledSession } from './action-routes.openapi.js';
 import { Problem } from './problem.js';
 import { noBody, sessionName } from './request-schema.js';
 import { unknownSession } from './session-routes.js';
@@ -31,7 +32,8 @@ export function addCancelRoutes(
     return messageView(outcome.message);
   });
 
-  application.post<{ Params: { session: string } }>('/v1/sessions/:session/cancel', async (request) => {
+  type Route = { Params: { session: string } };
+  application.post<Route>('/v1/sessions/:session/cancel', async (request): Promise<CancelledSession> => {
     const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
     validateBody(noBody, request.body);
     const cancelled = await messages.cancelSession(session);

@@ -23,6 +23,11 @@ export class AllowedMethods {
     });
   }
 
+  /** The methods of each address, as Fastify has it. */
+  get addresses(): ReadonlyMap<string, readonly string[]> {
+    return new Map([...this.#addresses].map(([url, { methods }]) => [url, methods]));
+  }
+
   /** For a request that no route takes: the methods that its address does; null when there is no such address. */
   of(request: FastifyRequest): readonly string[] | null {
     const [path = ''] = request.url.split('?', 1);

@@ -14,6 +14,7 @@ import { clientOf } from './client-address.js';
 import { internalProblem, problemOf } from './failures.js';
 import { guardRoutes } from './guard.js';
 import { addHookRoutes } from './hooks/hook-routes.js';
+import { addDescriptionRoute } from './openapi/description-route.js';
 import type { HttpChannelOptions } from './options.js';
 import { addPeopleRoutes } from './people-routes.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
@@ -51,6 +52,8 @@ export interface HttpChannel extends Channel {
   /** The addresses that clients use; empty before `start`. */
   readonly listening: readonly string[];
   readonly taken: ConnectionsTaken;
+  /** The methods of each address, as Fastify has it, such as "/v1/messages/:id"; all of them once it is prepared. */
+  readonly addresses: ReadonlyMap<string, readonly string[]>;
   facts(): HttpFacts;
 }
 
@@ -124,6 +127,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   addHealthRoutes(application, options.readiness, async ({ headers }) => {
     requireRight(await bearer.callerOf(headers.authorization), 'read');
   });
+  addDescriptionRoute(application);
   application.register(async (guarded) => {
     guardRoutes(guarded, {
       bearer,
@@ -189,6 +193,9 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     name: 'http',
     get listening() {
       return listening;
+    },
+    get addresses() {
+      return allowedMethods.addresses;
     },
     get taken() {
       return servers.connections.taken;

@@ -1,5 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { AllowedPerson, PeopleOperations, WaitingPerson } from '../surroundings.js';
+import type {
+  AllowedPersonView,
+  ForgottenPerson,
+  PeopleView,
+  WaitingPersonView,
+} from './people-routes.openapi.js';
 import { Problem } from './problem.js';
 import { acceptBody, forgetBody } from './request-schema.js';
 import { validateBody } from './validate.js';
@@ -7,7 +13,7 @@ import { time } from './views.js';
 
 /** Routes by which an operator says who may write by channels. */
 export function addPeopleRoutes(application: FastifyInstance, people: PeopleOperations): void {
-  application.get('/v1/people', async () => {
+  application.get('/v1/people', async (): Promise<PeopleView> => {
     const { allowed, waiting } = await people.list();
     return { allowed: allowed.map(allowedView), waiting: waiting.map(waitingView) };
   });
@@ -24,7 +30,7 @@ export function addPeopleRoutes(application: FastifyInstance, people: PeopleOper
     return allowedView(person);
   });
 
-  application.post('/v1/people/forget', async (request) => {
+  application.post('/v1/people/forget', async (request): Promise<ForgottenPerson> => {
     const { id, channel = null } = validateBody(forgetBody, request.body);
     const forgotten = await people.forget(id, channel);
     switch (forgotten.outcome) {
@@ -55,10 +61,10 @@ export function addPeopleRoutes(application: FastifyInstance, people: PeopleOper
   });
 }
 
-function allowedView({ channel, id, name, role, isConfigured, since }: AllowedPerson) {
+function allowedView({ channel, id, name, role, isConfigured, since }: AllowedPerson): AllowedPersonView {
   return { channel, id, name, role, configured: isConfigured, since: since === null ? null : time(since) };
 }
 
-function waitingView({ channel, id, name, askedAt, expiresAt }: WaitingPerson) {
+function waitingView({ channel, id, name, askedAt, expiresAt }: WaitingPerson): WaitingPersonView {
   return { channel, id, name, asked_at: time(askedAt), expires_at: time(expiresAt) };
 }

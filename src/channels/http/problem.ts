@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { JsonValue } from '../../store/messages.js';
+import type { JsonValue, Metadata } from '../../store/messages.js';
+import type { ProblemBody } from './openapi/problems.js';
 
 /** Kinds of errors that the HTTP interface answers with (docs/http.md), by the last part of their `type`. */
 export const problemKinds = {
@@ -63,7 +64,7 @@ export interface ProblemOptions {
 export class Problem extends Error {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly #extensions: { readonly errors?: readonly Mistake[]; readonly facts?: object };
+  readonly #extensions: { readonly errors?: readonly Mistake[]; readonly facts?: Metadata };
 
   constructor(
     readonly kind: ProblemKind,
@@ -83,7 +84,8 @@ export class Problem extends Error {
   body(): string {
     const { title, status } = problemKinds[this.kind];
     const type = `urn:sd-gateway:problem:${this.kind}`;
-    return JSON.stringify({ type, title, status, detail: this.detail, ...this.#extensions });
+    const body: ProblemBody = { type, title, status, detail: this.detail, ...this.#extensions };
+    return JSON.stringify(body);
   }
 }
 

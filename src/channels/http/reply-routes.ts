@@ -5,6 +5,7 @@ import { fileProblem } from './attachments/message-form.js';
 import { bearerOf } from './bearer.js';
 import { readBodies } from './bodies.js';
 import { Problem } from './problem.js';
+import type { TakenReply } from './reply-routes.openapi.js';
 import { type metadata, replyBody } from './request-schema.js';
 import type { Connections } from './server/connections.js';
 import { validateBody } from './validate.js';
@@ -72,7 +73,7 @@ export function addReplyRoutes(
   routes.post<{ Params: { turn: string } }>(
     '/v1/turns/:turn/reply',
     { bodyLimit: bodyLimitBytes },
-    async (request) => {
+    async (request): Promise<TakenReply> => {
       const { text, metadata: given, attachments = [] } = validateBody(replyBody, request.body);
       const token = bearerOf(request.headers.authorization);
       const { turn } = request.params;

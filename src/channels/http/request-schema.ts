@@ -68,15 +68,16 @@ function textMistake(json: string): string | null {
 /** The text of a reply, which may be empty. */
 const replyText = z.string().refine((text) => !unstorable.test(text), unstorableMessage);
 
-const targetAddress = z
-  .string()
-  .min(1)
-  .max(bounds.urlLength)
-  .refine((address) => !unstorable.test(address), unstorableMessage);
+const targetAddress = () =>
+  z
+    .string()
+    .min(1)
+    .max(bounds.urlLength)
+    .refine((address) => !unstorable.test(address), unstorableMessage);
 
 export const urlTarget = z
   .strictObject({
-    url: targetAddress,
+    url: targetAddress(),
     idempotent: z.boolean().optional(),
     unknown: z.enum(unknownPolicies, 'must be "resend", "ask" or "drop"').optional(),
   })
@@ -88,7 +89,7 @@ export const urlTarget = z
 /** The channel says itself if it is idempotent. */
 export const channelTarget = z.strictObject({
   channel: z.string().min(1).max(bounds.channelLength),
-  to: targetAddress,
+  to: targetAddress(),
 });
 
 /** The members tell which of the two it is, so that a mistake is named for that one. */

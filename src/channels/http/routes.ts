@@ -20,6 +20,7 @@ import {
   sessionName,
 } from './request-schema.js';
 import { callerOf, requireRight } from './route-scopes.js';
+import type { AcceptedMessage } from './routes.openapi.js';
 import { isOfAnother, messageAt } from './streams/event-id.js';
 import type { EventStreams } from './streams/event-streams.js';
 import type { LongPolls } from './streams/long-polls.js';
@@ -72,7 +73,7 @@ function isFulfilled(promise: Promise<unknown>): Promise<boolean> {
 
 /** True if a request to this address needs no token. */
 export function isOpen(url: string): boolean {
-  return /^\/(?:healthz|readyz|hooks\/[^/?]+)(?:\?|$)/.test(url);
+  return /^\/(?:healthz|readyz|openapi\.json|hooks\/[^/?]+)(?:\?|$)/.test(url);
 }
 
 /** Seconds after which a poll that a stop ended early may be asked again. */
@@ -93,7 +94,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
 
   application.post<{ Params: { session: string } }>(
     '/v1/sessions/:session/messages',
-    async (request, reply) => {
+    async (request, reply): Promise<AcceptedMessage> => {
       const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
       const key = keyOf(request.headers['idempotency-key']);
       const check = (value: unknown) => {

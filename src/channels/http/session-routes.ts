@@ -12,6 +12,7 @@ import {
   routeQuery,
   sessionName,
 } from './request-schema.js';
+import type { DeletedSession, SessionHistory, SessionRoute } from './session-routes.openapi.js';
 import { memberProblem, validateBody, validateOne, validateQuery } from './validate.js';
 import { messageView, pageOf, pageView, sessionView } from './views.js';
 
@@ -91,14 +92,14 @@ export function addSessionSettingRoutes(
     return sessionView(session);
   });
 
-  application.get<Route>('/v1/sessions/:session/route', async (request) => {
+  application.get<Route>('/v1/sessions/:session/route', async (request): Promise<SessionRoute> => {
     const session = nameIn(request);
     const { channel = 'http', sender = null } = validateQuery(routeQuery, request.query);
     const { agent, isConfigured, source, route } = await sessions.route({ session, channel, sender });
     return { session, agent, configured: isConfigured, source, route };
   });
 
-  application.get<Route>('/v1/sessions/:session/history', async (request) => {
+  application.get<Route>('/v1/sessions/:session/history', async (request): Promise<SessionHistory> => {
     const session = nameIn(request);
     const { limit = bounds.pageLimitDefault } = validateQuery(historyQuery, request.query);
     const summary = await store.session(session);
@@ -125,7 +126,7 @@ export function addSessionEndRoutes(
     return sessionView(session);
   });
 
-  application.delete<Route>('/v1/sessions/:session', async (request) => {
+  application.delete<Route>('/v1/sessions/:session', async (request): Promise<DeletedSession> => {
     const name = nameIn(request);
     validateBody(noBody, request.body);
     const outcome = await sessions.deleteSession(name);

@@ -3,6 +3,7 @@ import type { Log } from '../../log/log.js';
 import { Problem } from './problem.js';
 import { tokenBody } from './request-schema.js';
 import type { TokenAnswers } from './token-answers.js';
+import type { MadeToken, TokenList, TokenView } from './token-routes.openapi.js';
 import type { NamedToken, NamedTokens } from './tokens.js';
 import { validateBody } from './validate.js';
 import { time } from './views.js';
@@ -14,11 +15,11 @@ export function addTokenRoutes(
   answers: Pick<TokenAnswers, 'end'>,
   log: Log,
 ): void {
-  application.get('/v1/tokens', async () => {
+  application.get('/v1/tokens', async (): Promise<TokenList> => {
     return { items: (await tokens.list()).map(tokenView), next: null };
   });
 
-  application.post('/v1/tokens', async (request, reply) => {
+  application.post('/v1/tokens', async (request, reply): Promise<MadeToken> => {
     const body = validateBody(tokenBody, request.body);
     const added = await tokens.add(body.name, body.scopes);
     switch (added.outcome) {
@@ -48,6 +49,6 @@ export function addTokenRoutes(
   });
 }
 
-function tokenView({ name, scopes: granted, createdAt }: NamedToken) {
+function tokenView({ name, scopes: granted, createdAt }: NamedToken): TokenView {
   return { name, scopes: granted, created_at: time(createdAt) };
 }

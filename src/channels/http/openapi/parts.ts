@@ -17,6 +17,10 @@ export const messageId = (description: string) =>
 
 export const sessionOf = (description: string) => z.string().meta({ description, examples: ['chat:42'] });
 
+/** One of some words, to which others may come. A list that stays as it is is an enum. */
+export const oneOf = <Word extends string>(words: readonly Word[], description: string) =>
+  z.custom<Word>().meta({ type: 'string', 'x-extensible-enum': words, description, examples: [words[0]] });
+
 /** The number of a message in its session. */
 export const seq = (description: string) =>
   z

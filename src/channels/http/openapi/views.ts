@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { sessionPolicies, turnWaits } from '../../../store/messages.js';
-import { type Answer, anyObject, messageId, pageOf, seq, sessionOf, time } from './parts.js';
+import { type Answer, anyObject, messageId, oneOf, pageOf, seq, sessionOf, time } from './parts.js';
 
 /**
  * The answers that several routes give. views.ts makes them, and takes only their types from here: no answer is checked at
@@ -44,9 +44,7 @@ const reply = z
 
 const delivery = z
   .object({
-    kind: z
-      .enum(['reply', 'notice'])
-      .meta({ description: 'A notice tells that the message is dead and has no reply.' }),
+    kind: oneOf(['reply', 'notice'], 'A notice tells that the message is dead and has no reply.'),
     webhook_id: z.string().meta({
       description: 'The `webhook-id` of all its attempts.',
       examples: ['msg_01a208d46fa17405ae6c4a944ef783dc'],
@@ -75,10 +73,7 @@ export const message = z
     session: sessionOf('The session of the message.'),
     seq: seq('The place in the session: 1, 2, 3 and so on, without a gap.'),
     state: messageState,
-    waiting_for: z
-      .enum(turnWaits)
-      .nullable()
-      .meta({ description: 'While it is running: what its turn waits for. Else null.' }),
+    waiting_for: oneOf(turnWaits, 'While it is running: what its turn waits for. Else null.').nullable(),
     text: z.string(),
     metadata: anyObject('What came with the message.'),
     sender: z.string().nullable().meta({ description: 'Who wrote it, if that is known.' }),
@@ -108,10 +103,7 @@ export const session = z
     waiting: z.int().min(0).meta({ description: 'Messages that wait for their turn.' }),
     running: z.boolean().meta({ description: 'True while a turn of it is under way.' }),
     last_accepted_at: time('The time at which its last message was accepted.'),
-    policy: z
-      .enum(sessionPolicies)
-      .nullable()
-      .meta({ description: 'The policy of its own; null: `dispatch.policy` holds.' }),
+    policy: oneOf(sessionPolicies, 'The policy of its own; null: `dispatch.policy` holds.').nullable(),
     agent: z
       .string()
       .nullable()
@@ -125,10 +117,10 @@ export type SessionView = Answer<z.output<typeof session>>;
 export const question = z
   .object({
     code: z.string().meta({ description: 'The code by which it is answered, once.' }),
-    state: z.enum(['open', 'allowed', 'denied', 'timeout', 'expired']).meta({
-      description:
-        '`open`: the agent waits. `timeout`: nobody answered in time, which is a no. `expired`: the attempt that asked was cut off; an answer still counts if the turn can run again.',
-    }),
+    state: oneOf(
+      ['open', 'allowed', 'denied', 'timeout', 'expired'],
+      '`open`: the agent waits. `timeout`: nobody answered in time, which is a no. `expired`: the attempt that asked was cut off; an answer still counts if the turn can run again.',
+    ),
     session: sessionOf('The session of the message.'),
     message: messageId('The message whose turn asks.'),
     attempt: z.int().min(1).meta({ description: 'The attempt of the turn that asks.' }),

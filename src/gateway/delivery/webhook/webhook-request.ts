@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import type { WebhookBody } from '../../../channels/http/openapi/webhooks.js';
 import { replyAttachmentViews } from '../../../channels/http/views.js';
 import type { ReplyPart } from '../../../channels/reply-sender.js';
 import type { Delivery } from '../../../store/deliveries.js';
@@ -19,11 +20,12 @@ export function webhookBody(delivery: Delivery): string {
     metadata: delivery.replyMetadata,
     ...(replyAttachments !== undefined && { attachments: replyAttachmentViews(id, replyAttachments) }),
   };
-  const [type, data] =
+  const timestamp = new Date(delivery.repliedAt).toISOString();
+  const body: WebhookBody =
     notice === null
-      ? ['message.replied', { ...message, reply }]
-      : ['message.failed', { ...message, error: notice }];
-  return JSON.stringify({ type, timestamp: new Date(delivery.repliedAt).toISOString(), data });
+      ? { type: 'message.replied', timestamp, data: { ...message, reply } }
+      : { type: 'message.failed', timestamp, data: { ...message, error: notice } };
+  return JSON.stringify(body);
 }
 
 /**

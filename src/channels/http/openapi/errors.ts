@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { type ProblemKind, problemContentType, problemKinds } from '../problem.js';
+import { answerOf } from './contents.js';
+import type { HeaderDescription } from './operation.js';
+import { retryAfter } from './parameters.js';
+import { problem } from './problems.js';
+import type { JsonSchema, Schemas } from './schemas.js';
+
+const challenge: HeaderDescription = {
+  description: 'Says what is missing (RFC 6750).',
+  schema: z.string(),
+};
+
+/** Kinds of errors that say when to ask again. */
+const temporary: ReadonlySet<ProblemKind> = new Set([
+  'busy',
+  'queue-full',
+  'not-ready',
+  'too-many-connections',
+  'too-many-uploads',
+  'store-unavailable',
+  'store-full',
+]);
+
+/** The answers that are errors. Operations refer to them, since most have the same ones. */
+export class ErrorAnswers {
+  readonly #schemas: Schemas;
+  readonly #named = new Map<string, JsonSchema>();
+
+  constructor(schemas: Schemas) {
+    this.#schemas = schemas;
+  }
+
+  /** All that were referred to, in the order of their names. */
+  get named(): JsonSchema {
+    const answers = [...this.#named].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return { ...Object.fromEntries(answers), AnyError: anyError(this.#schemas) };
+  }
+
+  /** The errors of an operation, by status, and the one for all others. */
+  of(kinds: ReadonlySet<ProblemKind>): JsonSchema {
+    const answers = [...byStatus(kinds)].map(([status, list]) => {
+      const name = list.map(pascalCase).join('Or');
+      if (!this.#named.has(name)) this.#named.set(name, errorAnswer(status, list, this.#schemas));
+      return [String(status), { $ref: `#/components/responses/${name}` }];
+    });
+    return { ...Object.fromEntries(answers), default: { $ref: '#/components/responses/AnyError' } };
+  }
+
+  /** The errors of a HEAD, which have no body. */
+  withoutBody(kinds: ReadonlySet<ProblemKind>): JsonSchema {
+    const answers = [...byStatus(kinds)].map(([status, list]) => {
+      const { content: _, ...answer } = errorAnswer(status, list, this.#schemas);
+      return [String(status), answer];
+    });
+    return { ...Object.fromEntries(answers), default: { description: 'Any other error.' } };
+  }
+}
+
+function byStatus(kinds: ReadonlySet<ProblemKind>): ReadonlyMap<number, readonly ProblemKind[]> {
+  const lists = new Map<number, ProblemKind[]>();
+  for (const kind of Object.keys(problemKinds) as ProblemKind[]) {
+    if (!kinds.has(kind)) continue;
+    const { status } = problemKinds[kind];
+    lists.set(status, [...(lists.get(status) ?? []), kind]);
+  }
+  return lists;
+}
+
+/** "unknown-message" as "UnknownMessage". */
+function pascalCase(kind: ProblemKind): string {
+  return kind.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function errorAnswer(status: number, kinds: readonly ProblemKind[], schemas: Schemas): JsonSchema {
+  const headers: Record<string, HeaderDescription> = {};
+  if (status === 401) headers['WWW-Authenticate'] = { ...challenge, always: true };
+  if (status === 403) headers['WWW-Authenticate'] = challenge;
+  if (kinds.some((kind) => temporary.has(kind))) headers['Retry-After'] = retryAfter;
+  const described = kinds.map((kind) => `\`${kind}\`: ${problemKinds[kind].title}.`);
+  return {
+    ...answerOf(
+      {
+        description: described.join(' '),
+        ...(Object.keys(headers).length > 0 && { headers }),
+        content: { [problemContentType]: problem },
+      },
+      schemas,
+    ),
+    'x-problems': kinds,
+  };
+}
+
+/** The answer for each error that an operation doesn't name. */
+function anyError(schemas: Schemas): JsonSchema {
+  return answerOf(
+    {
+      description:
+        'Any other error. The address does not take the method (405). The request came too slowly (408), or is too large (413, 414, 431). The gateway failed (500), or its store (503, 507).',
+      headers: { 'Retry-After': retryAfter },
+      content: { [problemContentType]: problem },
+    },
+    schemas,
+  );
+}
