@@ -79,7 +79,7 @@ export const peopleOperations: readonly Operation[] = [
     body: {
       required: true,
       content: { 'application/json': acceptBody },
-      examples: { user: { code: 'K7QM-2XHD' }, owner: { code: 'K7QM-2XHD', role: 'owner' } },
+      examples: { user: { code: 'K7QM2XHD' }, owner: { code: 'K7QM2XHD', role: 'owner' } },
     },
     answers: { 200: { description: 'The person.', content: { 'application/json': allowed } } },
     problems: ['unknown-code'],

@@ -12,7 +12,7 @@ z.globalRegistry.add(questionBody, { id: 'QuestionAnswer', description: 'The ans
 const questionPage = pageOf(question, 'A page of questions.').meta({ id: 'QuestionPage' });
 
 const byCode = {
-  code: z.string().meta({ description: 'The code of the question.', examples: ['K7QM-2XHD'] }),
+  code: z.string().meta({ description: 'The code of the question.', examples: ['K7QM2XHD'] }),
 };
 
 export const questionOperations: readonly Operation[] = [

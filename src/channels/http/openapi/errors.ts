@@ -22,6 +22,13 @@ const temporary: ReadonlySet<ProblemKind> = new Set([
   'store-full',
 ]);
 
+/** Names of answers for several kinds of errors that many operations have. An answer for one kind has its name. */
+const names: Readonly<Record<string, string>> = {
+  'malformed-request,invalid-parameter': 'BadRequest',
+  'forbidden,within-turn': 'ForPeople',
+  'too-many-connections,store-unavailable': 'Unavailable',
+};
+
 /** The answers that are errors. Operations refer to them, since most have the same ones. */
 export class ErrorAnswers {
   readonly #schemas: Schemas;
@@ -40,8 +47,10 @@ export class ErrorAnswers {
   /** The errors of an operation, by status, and the one for all others. */
   of(kinds: ReadonlySet<ProblemKind>): JsonSchema {
     const answers = [...byStatus(kinds)].map(([status, list]) => {
-      const name = list.map(pascalCase).join('Or');
-      if (!this.#named.has(name)) this.#named.set(name, errorAnswer(status, list, this.#schemas));
+      const answer = errorAnswer(status, list, this.#schemas);
+      const name = list.length === 1 ? pascalCase(list.join()) : names[list.join()];
+      if (name === undefined) return [String(status), answer];
+      this.#named.set(name, answer);
       return [String(status), { $ref: `#/components/responses/${name}` }];
     });
     return { ...Object.fromEntries(answers), default: { $ref: '#/components/responses/AnyError' } };
@@ -68,7 +77,7 @@ function byStatus(kinds: ReadonlySet<ProblemKind>): ReadonlyMap<number, readonly
 }
 
 /** "unknown-message" as "UnknownMessage". */
-function pascalCase(kind: ProblemKind): string {
+function pascalCase(kind: string): string {
   return kind.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
