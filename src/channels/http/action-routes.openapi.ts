@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Operation } from './openapi/operation.js';
 import { inSession, ofMessage, page } from './openapi/parameters.js';
-import { type Answer, messageId, seq, sessionOf } from './openapi/parts.js';
+import { type Described, messageId, seq, sessionOf } from './openapi/parts.js';
 import { message, messagePage } from './openapi/views.js';
 
 const cancelled = z
@@ -13,7 +13,7 @@ const cancelled = z
   })
   .meta({ id: 'CancelledSession' });
 
-export type CancelledSession = Answer<z.output<typeof cancelled>>;
+export type CancelledSession = Described<typeof cancelled>;
 
 const theMessage = { 200: { description: 'The message.', content: { 'application/json': message } } };
 

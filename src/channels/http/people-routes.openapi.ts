@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { roles } from '../conversation/roles.js';
 import type { Operation } from './openapi/operation.js';
-import { type Answer, oneOf, time } from './openapi/parts.js';
+import { type Described, oneOf, time } from './openapi/parts.js';
 import { describeMembers } from './openapi/schemas.js';
 import { acceptBody, forgetBody } from './request-schema.js';
 
@@ -56,10 +56,10 @@ const forgotten = z
   })
   .meta({ id: 'ForgottenPerson' });
 
-export type AllowedPersonView = Answer<z.output<typeof allowed>>;
-export type WaitingPersonView = Answer<z.output<typeof waiting>>;
-export type PeopleView = Answer<z.output<typeof people>>;
-export type ForgottenPerson = Answer<z.output<typeof forgotten>>;
+export type AllowedPersonView = Described<typeof allowed>;
+export type WaitingPersonView = Described<typeof waiting>;
+export type PeopleView = Described<typeof people>;
+export type ForgottenPerson = Described<typeof forgotten>;
 
 export const peopleOperations: readonly Operation[] = [
   {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Operation } from './openapi/operation.js';
-import type { Answer } from './openapi/parts.js';
+import type { Described } from './openapi/parts.js';
 import { describeMembers } from './openapi/schemas.js';
 import { replyBody, replyFile } from './request-schema.js';
 
@@ -21,7 +21,7 @@ const taken = z
   .object({ turn_id: z.string(), state: z.literal('replied') })
   .meta({ id: 'TakenReply', description: 'The reply is on disk.' });
 
-export type TakenReply = Answer<z.output<typeof taken>>;
+export type TakenReply = Described<typeof taken>;
 
 export const replyOperations: readonly Operation[] = [
   {

@@ -3,7 +3,7 @@ import { messageEvents, sessionEvents } from './openapi/events.js';
 import { health, readiness } from './openapi/health.js';
 import type { Operation } from './openapi/operation.js';
 import { inSession, ofMessage, retryAfter } from './openapi/parameters.js';
-import { type Answer, anyObject, messageId, seq, sessionOf } from './openapi/parts.js';
+import { anyObject, type Described, messageId, seq, sessionOf } from './openapi/parts.js';
 import { describeAs, describeMembers } from './openapi/schemas.js';
 import { message } from './openapi/views.js';
 import {
@@ -80,7 +80,7 @@ const accepted = z
   })
   .meta({ id: 'AcceptedMessage', description: 'The message is on disk.' });
 
-export type AcceptedMessage = Answer<z.output<typeof accepted>>;
+export type AcceptedMessage = Described<typeof accepted>;
 
 export const healthOperations: readonly Operation[] = [
   {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Operation } from './openapi/operation.js';
 import { inSession, page } from './openapi/parameters.js';
-import { type Answer, oneOf, pageOf, sessionOf } from './openapi/parts.js';
+import { type Described, oneOf, pageOf, sessionOf } from './openapi/parts.js';
 import { describeMembers } from './openapi/schemas.js';
 import { message, messagePage, session } from './openapi/views.js';
 import { agentBody, historyQuery, policyBody, routeQuery } from './request-schema.js';
@@ -31,7 +31,7 @@ const route = z
   })
   .meta({ id: 'SessionRoute', description: 'The agent of a session, and why it is that one.' });
 
-export type SessionRoute = Answer<z.output<typeof route>>;
+export type SessionRoute = Described<typeof route>;
 
 const history = z
   .object({
@@ -41,13 +41,13 @@ const history = z
   })
   .meta({ id: 'SessionHistory', description: 'What agents see of a session.' });
 
-export type SessionHistory = Answer<z.output<typeof history>>;
+export type SessionHistory = Described<typeof history>;
 
 const deleted = z
   .object({ session: sessionOf('The session.'), deleted: z.literal(true) })
   .meta({ id: 'DeletedSession' });
 
-export type DeletedSession = Answer<z.output<typeof deleted>>;
+export type DeletedSession = Described<typeof deleted>;
 
 const theSession = { 200: { description: 'The session.', content: { 'application/json': session } } };
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Operation } from './openapi/operation.js';
-import { type Answer, oneOf, time } from './openapi/parts.js';
+import { type Described, oneOf, time } from './openapi/parts.js';
 import { describeMembers } from './openapi/schemas.js';
 import { tokenBody } from './request-schema.js';
 import { scopes } from './tokens.js';
@@ -27,9 +27,9 @@ const tokens = z
   .object({ items: z.array(token), next: z.null() })
   .meta({ id: 'TokenList', description: 'All tokens but the operator’s.' });
 
-export type TokenView = Answer<z.output<typeof token>>;
-export type MadeToken = Answer<z.output<typeof made>>;
-export type TokenList = Answer<z.output<typeof tokens>>;
+export type TokenView = Described<typeof token>;
+export type MadeToken = Described<typeof made>;
+export type TokenList = Described<typeof tokens>;
 
 export const tokenOperations: readonly Operation[] = [
   {

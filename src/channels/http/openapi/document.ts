@@ -40,7 +40,7 @@ These calls only gain members: a client passes over members of answers, types of
 
 Each address that takes GET takes HEAD as well, but those of event streams. Times are RFC 3339 in UTC.`;
 
-const tokenScheme = `The token of the operator may do all. Give each client a token of its own with the scopes that it needs (\`sd-gateway token add\`, or \`makeToken\`). The scopes that a call needs are named at the call; \`operator\` stands for the token of the operator.`;
+const tokenScheme = `The token of the operator may do all. Give each client a token of its own with the scopes that it needs (\`makeToken\`). The scope that a call needs is named at the call; \`operator\` stands for the token of the operator.`;
 
 /** The description of the HTTP interface, as OpenAPI 3.1 has it. */
 export function openApiDocument(version: string): JsonSchema {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Answer, messageId, sessionOf } from './parts.js';
+import { type Described, messageId, sessionOf } from './parts.js';
 import { message, messageState, question } from './views.js';
 
 /** The data of events in streams, by the names of the events. */
@@ -61,5 +61,5 @@ export const sessionEvents = { begin, reset, ...messageEvents };
 
 /** The data of each event. */
 export type EventData = {
-  readonly [Name in keyof typeof sessionEvents]: Answer<z.output<(typeof sessionEvents)[Name]>>;
+  readonly [Name in keyof typeof sessionEvents]: Described<(typeof sessionEvents)[Name]>;
 };

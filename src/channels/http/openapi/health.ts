@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Answer, oneOf } from './parts.js';
+import { type Described, oneOf } from './parts.js';
 
 const part = z.object({
   name: z.string().meta({ examples: ['dispatcher'] }),
@@ -46,7 +46,7 @@ export const readyFacts = z
     description: 'The facts behind the readiness. `sd-gateway status` shows them, too.',
   });
 
-export type ReadyFacts = Answer<z.output<typeof readyFacts>>;
+export type ReadyFacts = Described<typeof readyFacts>;
 
 export const readiness = z
   .object({ ready: z.literal(true), facts: readyFacts })

@@ -16,7 +16,7 @@ export const tags = {
   Platforms: 'Take requests of chat platforms and forges.',
   Description: 'Read this description.',
 } as const;
-export type Tag = keyof typeof tags;
+export type OperationTag = keyof typeof tags;
 
 /** The events of a stream, by name, with the schemas of their data. */
 export interface EventStream {
@@ -67,7 +67,7 @@ export interface Operation {
   readonly url: string;
   /** Names it in generated clients, in the words of its summary. */
   readonly id: string;
-  readonly tag: Tag;
+  readonly tag: OperationTag;
   readonly summary: string;
   readonly description?: string;
   /** Parameters of the address, each with a description. */

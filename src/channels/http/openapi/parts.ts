@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import type { Metadata } from '../../../store/messages.js';
 
-/** The value of a schema as code makes it: nothing of it is changed any more. Objects with any members are so already. */
-export type Answer<Value> = Value extends object
+/** Nothing of it is changed any more. Objects with any members are so already. */
+type Finished<Value> = Value extends object
   ? string extends keyof Value
     ? Value
-    : { readonly [Key in keyof Value]: Answer<Value[Key]> }
+    : { readonly [Key in keyof Value]: Finished<Value[Key]> }
   : Value;
+
+/** The value that a schema describes, as code makes it. */
+export type Described<Schema extends z.ZodType> = Finished<z.output<Schema>>;
 
 /** A time, as `time` of views.ts writes it. */
 export const time = (description: string) =>

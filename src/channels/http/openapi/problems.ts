@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readyFacts } from './health.js';
-import { type Answer, anyObject } from './parts.js';
+import { anyObject, type Described } from './parts.js';
 import { describeAs } from './schemas.js';
 
 /** Any object for the code, as an error knows nothing of who makes it. */
@@ -47,4 +47,4 @@ export const problem = z
   .meta({ id: 'Problem', description: 'An error, as problem details (RFC 9457).' });
 
 /** The members of an error. */
-export type ProblemBody = Answer<z.output<typeof problem>>;
+export type ProblemBody = Described<typeof problem>;

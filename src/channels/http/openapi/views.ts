@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { sessionPolicies, turnWaits } from '../../../store/messages.js';
-import { type Answer, anyObject, messageId, oneOf, pageOf, seq, sessionOf, time } from './parts.js';
+import { anyObject, type Described, messageId, oneOf, pageOf, seq, sessionOf, time } from './parts.js';
 
 /**
  * The answers that several routes give. views.ts makes them, and takes only their types from here: no answer is checked at
@@ -91,8 +91,8 @@ export const message = z
   })
   .meta({ id: 'Message', description: 'A message, with its reply once it has one.' });
 
-export type MessageView = Answer<z.output<typeof message>>;
-export type AttachmentView = Answer<z.output<typeof attachment>>;
+export type MessageView = Described<typeof message>;
+export type AttachmentView = Described<typeof attachment>;
 
 export const messagePage = pageOf(message, 'A page of messages.').meta({ id: 'MessagePage' });
 
@@ -112,7 +112,7 @@ export const session = z
   })
   .meta({ id: 'Session', description: 'A session: an ordered conversation, one turn at a time.' });
 
-export type SessionView = Answer<z.output<typeof session>>;
+export type SessionView = Described<typeof session>;
 
 export const question = z
   .object({
@@ -140,4 +140,4 @@ export const question = z
   })
   .meta({ id: 'Question', description: 'A question of an agent before it uses a tool, for a person.' });
 
-export type QuestionView = Answer<z.output<typeof question>>;
+export type QuestionView = Described<typeof question>;

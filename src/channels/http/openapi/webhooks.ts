@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Answer, anyObject, messageId, seq, sessionOf, time } from './parts.js';
+import { anyObject, type Described, messageId, seq, sessionOf, time } from './parts.js';
 import { attachment } from './views.js';
 
 /** The requests that the gateway makes by itself: replies and notices to `reply_to.url`. */
@@ -40,7 +40,7 @@ export const failed = z
   })
   .meta({ id: 'FailedWebhook', description: 'A notice: the message is dead, and has no reply.' });
 
-export type WebhookBody = Answer<z.output<typeof replied>> | Answer<z.output<typeof failed>>;
+export type WebhookBody = Described<typeof replied> | Described<typeof failed>;
 
 export const webhookHeaders = {
   'webhook-id': z.string().meta({
