@@ -15,9 +15,12 @@ function isSchema(content: Content): content is z.ZodType {
   return content instanceof z.ZodType;
 }
 
+/** The format is of OpenAPI 3.0. Generators of clients go by it, and JSON Schema passes it over. */
+const bytes = { type: 'string', format: 'binary', contentMediaType: 'application/octet-stream' };
+
 function mediaType(content: Content, schemas: Schemas, direction: Direction): JsonSchema {
   if (isSchema(content)) return { schema: schemas.of(content, direction) };
-  if ('bytes' in content) return { schema: { description: content.bytes } };
+  if ('bytes' in content) return { schema: { ...bytes, description: content.bytes } };
   if ('events' in content) {
     const events = Object.entries(content.events).map(([name, data]) => [name, schemas.of(data, direction)]);
     return {
@@ -38,7 +41,7 @@ function mediaType(content: Content, schemas: Schemas, direction: Direction): Js
         message,
         file: {
           type: 'array',
-          items: { type: 'string', contentMediaType: 'application/octet-stream' },
+          items: bytes,
           description: 'The files, in their order.',
         },
       },

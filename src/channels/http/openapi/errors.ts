@@ -15,7 +15,6 @@ const challenge: HeaderDescription = {
 const temporary: ReadonlySet<ProblemKind> = new Set([
   'busy',
   'queue-full',
-  'not-ready',
   'too-many-connections',
   'too-many-uploads',
   'store-unavailable',
@@ -85,7 +84,9 @@ function errorAnswer(status: number, kinds: readonly ProblemKind[], schemas: Sch
   const headers: Record<string, HeaderDescription> = {};
   if (status === 401) headers['WWW-Authenticate'] = { ...challenge, always: true };
   if (status === 403) headers['WWW-Authenticate'] = challenge;
-  if (kinds.some((kind) => temporary.has(kind))) headers['Retry-After'] = retryAfter;
+  if (kinds.some((kind) => temporary.has(kind))) {
+    headers['Retry-After'] = { ...retryAfter, always: kinds.every((kind) => temporary.has(kind)) };
+  }
   const described = kinds.map((kind) => `\`${kind}\`: ${problemKinds[kind].title}.`);
   return {
     ...answerOf(
@@ -106,7 +107,10 @@ function anyError(schemas: Schemas): JsonSchema {
     {
       description:
         'Any other error. The address does not take the method (405). The request came too slowly (408), or is too large (413, 414, 431). The gateway failed (500), or its store (503, 507).',
-      headers: { 'Retry-After': retryAfter },
+      headers: {
+        'Retry-After': retryAfter,
+        Allow: { description: 'The methods that the address takes (405).', schema: z.string() },
+      },
       content: { [problemContentType]: problem },
     },
     schemas,

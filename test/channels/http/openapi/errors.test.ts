@@ -4,7 +4,7 @@ import type { HttpChannelOptions } from '../../../../src/channels/http/options.j
 import { isPersonal } from '../../../../src/channels/http/route-scopes.js';
 import type { Store } from '../../../../src/store/store.js';
 import { StoreError } from '../../../../src/store/store-error.js';
-import { type Served, serve } from '../http-fixture.js';
+import { rawConnection, type Served, serve } from '../http-fixture.js';
 import { CheckedCalls } from './checked-calls.js';
 
 /** The errors that each call has, checked against the description. */
@@ -113,17 +113,32 @@ it('refuses what is for a person from within a turn', async () => {
   }
 });
 
-it('describes errors that belong to no call', async () => {
-  for (const [status, method, path] of [
-    [404, 'GET', '/v1/nothing'],
-    [405, 'PATCH', '/v1/dead'],
-    [405, 'POST', '/healthz'],
-    [414, 'GET', `/v1/messages/${'a'.repeat(2_000)}`],
-    [401, 'GET', '/nothing'],
-  ] as const) {
-    const answer = await calls.request(method, path, status === 401 ? { token: null } : {});
-    expect([path, answer.status, check.mistakesOfError(answer)]).toEqual([path, status, []]);
-  }
+it.each([
+  [404, 'GET', '/v1/nothing'],
+  [405, 'PATCH', '/v1/dead'],
+  [405, 'POST', '/healthz'],
+  [414, 'GET', `/v1/messages/${'a'.repeat(2_000)}`],
+])('describes a %d, which belongs to no call', async (status, method, path) => {
+  const answer = await calls.request(method, path);
+  expect([answer.status, check.mistakesOfError(answer)]).toEqual([status, []]);
+  expect(answer.headers.has('allow')).toBe(status === 405);
+});
+
+it.each([
+  [400, 'nonsense\r\n\r\n'],
+  [400, 'GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+  [417, 'GET /v1/dead HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nConnection: close\r\n\r\n'],
+  [431, `GET /healthz HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`],
+])('describes a %d to bytes that never become a call', async (status, bytes) => {
+  const connection = await rawConnection(served.base);
+  connection.write(bytes);
+  const [head = '', ...rest] = (await connection.ended).split('\r\n\r\n');
+  // It may come in chunks.
+  const body = rest.join().replace(/^[^{]*|[^}]*$/g, '');
+  const [line = '', ...fields] = head.split('\r\n');
+  const headers = new Headers(fields.map((field) => field.split(/: (.*)/s, 2) as [string, string]));
+  const answer = { status: Number(line.split(' ')[1]), headers, body };
+  expect([answer.status, check.mistakesOfError(answer)]).toEqual([status, []]);
 });
 
 it('has checked the errors of each call that needs a token', () => {
