@@ -7,7 +7,7 @@ import {
   sessionPolicies,
   unknownPolicies,
 } from '../../store/messages.js';
-import { boundedList, boundedList } from '../bounded-list.js';
+import { boundedList } from '../bounded-list.js';
 import { roles } from '../conversation/roles.js';
 import { eventIdForm, parseEventId } from './streams/event-id.js';
 import { scopes } from './tokens.js';
