@@ -155,10 +155,10 @@ const tokenName = z
 
 export const tokenBody = z.strictObject({
   name: tokenName,
-  scopes: boundedList(z.enum(scopes, `must be one of ${scopes.join(', ')}`), 100, 'scopes').refine(
-    ({ length }) => length > 0,
+  scopes: boundedList(z.enum(scopes, `must be one of ${scopes.join(', ')}`), 100, 'scopes', [
+    1,
     'must name a scope',
-  ),
+  ]),
 });
 
 /** A file of a reply that comes later; its content in base64. */
