@@ -14,6 +14,11 @@ export interface ChannelHealth {
   readonly since: number;
   /** If it is down: what is wrong and what to do. It is shown to operators, so it holds no secret. */
   readonly reason: string | null;
+  /**
+   * The last time at which the platform has answered or sent something, in milliseconds since the Unix epoch. Absent: not
+   * known.
+   */
+  readonly provenAt?: number;
 }
 
 /** A way by which messages come in and replies go out. */

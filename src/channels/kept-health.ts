@@ -4,6 +4,7 @@ import type { ChannelContext, ChannelHealth } from './channel.js';
 export class KeptHealth {
   readonly #context: Pick<ChannelContext, 'name' | 'clock' | 'log' | 'healthChanged'>;
   #now: ChannelHealth;
+  #provenAt: number | null = null;
 
   constructor(context: Pick<ChannelContext, 'name' | 'clock' | 'log' | 'healthChanged'>) {
     this.#context = context;
@@ -11,7 +12,12 @@ export class KeptHealth {
   }
 
   get now(): ChannelHealth {
-    return this.#now;
+    return this.#provenAt === null ? this.#now : { ...this.#now, provenAt: this.#provenAt };
+  }
+
+  /** The platform has answered or sent something just now. */
+  proven(): void {
+    this.#provenAt = this.#context.clock.now();
   }
 
   /** Gives false if it is so already. The log says when a channel that was down is up. */

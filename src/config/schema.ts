@@ -4,7 +4,16 @@ import { agentName, channelTables, namedTables } from './channel-table.js';
 import { nearest } from './configuration-error.js';
 import { routeTables } from './route-table.js';
 import { storeTable } from './store-table.js';
-import { addressRange, count, listenAddress, publicUrl, size, timeSpan } from './values.js';
+import {
+  absolutePath,
+  addressRange,
+  count,
+  listenAddress,
+  longestSocketPath,
+  publicUrl,
+  size,
+  timeSpan,
+} from './values.js';
 
 const day = 86_400_000;
 
@@ -38,6 +47,21 @@ export const configurationTables = z.strictObject({
         description:
           'Address ranges (CIDR) of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. With any, so are those of a Unix socket.',
       }),
+    })
+    .prefault({}),
+  metrics: z
+    .strictObject({
+      socket: absolutePath
+        .refine(
+          (path) => Buffer.byteLength(path) <= longestSocketPath,
+          `must have at most ${longestSocketPath} bytes`,
+        )
+        .nullable()
+        .default(null)
+        .register(z.globalRegistry, {
+          description:
+            'Unix socket at which GET /metrics is answered without a token. Its directory says who may connect.',
+        }),
     })
     .prefault({}),
   attachments: z
@@ -252,6 +276,7 @@ const fixedSettings: readonly {
   { key: 'supervisor', of: ({ supervisor }) => supervisor },
   { key: 'http.listen', of: ({ http }) => http.listen },
   { key: 'http.body_limit', of: ({ http }) => http.body_limit },
+  { key: 'metrics.socket', of: ({ metrics }) => metrics.socket },
   // The store goes by it as well, which has it from the start.
   { key: 'dispatch.max_attempts', of: ({ dispatch }) => dispatch.max_attempts },
   { key: 'delivery.notices', of: ({ delivery }) => delivery.notices },

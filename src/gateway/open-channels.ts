@@ -15,6 +15,8 @@ import { channelContext, namedLog, noReception, type ReceptionContext } from './
 import { channelHost } from './channel-programs.js';
 import { Channels } from './channels.js';
 import type { GatewayEvents } from './events.js';
+import { countedReception } from './metrics/counted.js';
+import type { GatewayMetrics } from './metrics/gateway-metrics.js';
 import { openReception, type ReceptionParts, readTexts } from './people/open-reception.js';
 import type { Workers } from './workers.js';
 
@@ -30,6 +32,7 @@ export interface OpenChannelsOptions {
   readonly groups: AgentGroups | null;
   /** Requests to channels. */
   readonly hooks: Hooks;
+  readonly metrics: GatewayMetrics;
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Log;
   readonly events: Pick<GatewayEvents, 'changed'>;
@@ -78,7 +81,8 @@ export function openChannels(options: OpenChannelsOptions): OpenChannels {
         const say = () => channels.sayOf(name);
         const teller = new Teller({ ...context, say, level: rules.notices, texts });
         tellers.set(name, teller);
-        return openReception(context, texts, partsOf(name, rules, teller));
+        const opened = openReception(context, texts, partsOf(name, rules, teller));
+        return countedReception(opened, name, options.metrics);
       };
       const context = channelContext({
         name,

@@ -8,11 +8,14 @@ import { describeSupervision, type Supervision } from '../lifecycle/supervision.
 import type { PartProgress } from '../lifecycle/timeouts.js';
 import { ResidentMemory } from '../linux/process.js';
 import type { StoreCounts } from '../store/messages.js';
-import type { RunRecord } from '../store/open-store.js';
+import type { MeasuredStore, OpenStore, RunRecord } from '../store/open-store.js';
 import type { Store } from '../store/store.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
 import { programVersion } from '../version.js';
 import { channelTrouble } from './channels.js';
+import type { GatewayMetrics } from './metrics/gateway-metrics.js';
+import { processFigures } from './metrics/process-figures.js';
+import { Scraper } from './metrics/scraper.js';
 import type { Runtime, RuntimeFacts } from './runtime.js';
 import { EventLoopDelay } from './supervisor/probes.js';
 import type { SideWork } from './supervisor/side-work.js';
@@ -60,6 +63,7 @@ export interface ReportsOptions {
   readonly database: string;
   readonly notifier: Notifier;
   readonly sideWork: SideWork;
+  readonly metrics: GatewayMetrics;
   readonly gateway: () => ReportedGateway;
 }
 
@@ -88,6 +92,7 @@ export class GatewayReports {
   readonly #options: ReportsOptions;
   readonly #delay = new EventLoopDelay();
   readonly #memory = ResidentMemory.open();
+  readonly #scraper: Scraper;
   readonly #followers: ((text: string) => void)[] = [];
 
   constructor(options: ReportsOptions) {
@@ -98,6 +103,11 @@ export class GatewayReports {
       (text) => this.announceStatus(text),
       options.sideWork,
     );
+    this.#scraper = new Scraper({
+      metrics: options.metrics,
+      store: () => this.#openStore(),
+      gateway: () => this.#scraped(),
+    });
   }
 
   /** The status line as it is now, or the last one that could be made. */
@@ -134,6 +144,11 @@ export class GatewayReports {
         channels: channels.map(({ name, state, required }) => ({ name, state, required })),
       } satisfies ReadyFacts,
     };
+  }
+
+  /** The text that Prometheus reads. */
+  metricsText(): Promise<string> {
+    return this.#scraper.text();
   }
 
   async facts(): Promise<Omit<GatewayFacts, 'callerTurn'>> {
@@ -179,13 +194,38 @@ export class GatewayReports {
 
   /** Before all else, so that the status line has the same numbers. Null: there is no store to ask. */
   async #counts(): Promise<StoreCounts | null> {
+    const store = this.#openStore();
+    return store === null ? null : countsOf(store);
+  }
+
+  #openStore(): (OpenStore & Partial<MeasuredStore>) | null {
     const { lifecycle, runtime } = this.#options.gateway();
-    return runtime === null || lifecycle.state.name === 'stopped' ? null : countsOf(runtime.store);
+    return lifecycle.state.name === 'stopped' ? null : (runtime?.store ?? null);
+  }
+
+  #scraped() {
+    const { lifecycle, runtime, reloadRefused, restartNeeded, runs } = this.#options.gateway();
+    const [present, before] = runs;
+    return {
+      version: programVersion(),
+      node: process.version,
+      state: lifecycle.state.name,
+      ready: this.readiness().ready,
+      stalledParts: lifecycle.stalled.length,
+      reloadRefused: reloadRefused !== null,
+      restartNeeded: restartNeeded.length > 0,
+      putBackBefore: before?.stop?.putBackTurns ?? 0,
+      resumed: present?.resumedTurns ?? 0,
+      runtime: runtime?.facts() ?? null,
+      work: runtime?.work() ?? null,
+      process: processFigures(this.#memory?.bytes() ?? null),
+    };
   }
 
   close(): void {
     this.statusLine.close();
     this.#delay.close();
+    this.#scraper.close();
   }
 
   #partFacts() {

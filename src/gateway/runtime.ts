@@ -21,6 +21,9 @@ import type { CircuitFacts } from './delivery/destinations.js';
 import type { RetriedReplies } from './delivery/retried-replies.js';
 import { createWebhookSecret } from './delivery/webhook/webhook-request.js';
 import type { GatewayEvents } from './events.js';
+import { metricsContentType } from './metrics/exposition.js';
+import type { GatewayMetrics } from './metrics/gateway-metrics.js';
+import type { ScrapedWork } from './metrics/gauges.js';
 import { openChannels } from './open-channels.js';
 import { ConnectionRoom } from './sockets/connection-room.js';
 import { FdStoreSockets, type SocketPlan } from './sockets/fd-store-sockets.js';
@@ -51,7 +54,8 @@ export interface RuntimeOptions {
   readonly sideWork: SideWork;
   readonly wait: StartWait;
   readonly events: GatewayEvents;
-  readonly reports: ControlReports & { readiness(): Readiness };
+  readonly reports: ControlReports & { readiness(): Readiness; metricsText(): Promise<string> };
+  readonly metrics: GatewayMetrics;
   /** Holds each part once it is open, also if a later one fails. */
   readonly opened: CloseStack;
   /** Aborted when the start is cancelled. */
@@ -205,6 +209,7 @@ async function prepare(
     ...processes,
     log,
     sideWork,
+    metrics: options.metrics,
     senderOf: (channel) => channels.senderOf(channel),
     tellerOf,
     sayOf: (channel) => channels.sayOf(channel),
@@ -240,6 +245,8 @@ async function prepare(
       attachments: workers.attachmentSettings(),
     }),
     readiness: () => reports.readiness(),
+    metrics: { contentType: metricsContentType, text: () => reports.metricsText() },
+    onProblem: (kind) => options.metrics.problem(kind),
     bounds: () => room.bounds(),
     boundChanged: () => events.changed(),
     validateReplyUrl: (url) => workers.validateReplyUrl(url),
@@ -362,6 +369,11 @@ export class Runtime {
 
   inFlight(): { readonly running: number; readonly sending: number } {
     return this.#workers.inFlight();
+  }
+
+  /** The work under way, and messages that ended as dead since the start. */
+  work(): ScrapedWork {
+    return { ...this.inFlight(), ...this.#workers.dead() };
   }
 
   progress(): readonly PartProgress[] {

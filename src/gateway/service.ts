@@ -18,6 +18,8 @@ import { reportProgress } from '../systemd/timeout-extension.js';
 import { errorMessage } from '../text/failure-text.js';
 import { CloseStack } from './close-stack.js';
 import type { GatewayEvents } from './events.js';
+import { GatewayMetrics } from './metrics/gateway-metrics.js';
+import { openMetricsSocket } from './metrics/metrics-socket.js';
 import { GatewayReports } from './reports.js';
 import { openRuntime, type Runtime } from './runtime.js';
 import { failedStart } from './start/failed-start.js';
@@ -55,6 +57,7 @@ export class Service {
   readonly #supervised: SupervisedService;
   readonly #reports: GatewayReports;
   readonly #sideWork: SideWork;
+  readonly #metrics = new GatewayMetrics();
   readonly #history: RunHistory;
   readonly #stopLog: StopLog;
   readonly #opened = new CloseStack();
@@ -100,6 +103,7 @@ export class Service {
       database: storeName(configuration.store, state),
       notifier: this.#supervised.notifier,
       sideWork: this.#sideWork,
+      metrics: this.#metrics,
       gateway: () => ({
         lifecycle: this.#supervised,
         runtime: this.#runtime,
@@ -165,6 +169,7 @@ export class Service {
         sideWork: this.#sideWork,
         events: this.#events(),
         reports: this.#reports,
+        metrics: this.#metrics,
         opened: this.#opened,
         signal,
       });
@@ -176,6 +181,7 @@ export class Service {
       this.#supervised.ready();
       runtime.start();
       this.#collectGarbageAtRest();
+      await this.#openMetricsSocket();
     } catch (error) {
       // A start that was cancelled may fail in any way; what it had opened is closed all the same.
       if (signal.aborted) return;
@@ -195,6 +201,16 @@ export class Service {
       ),
     );
     this.#opened.add(() => clearInterval(timer));
+  }
+
+  /** Beside the serving, which waits for nothing of it. */
+  async #openMetricsSocket(): Promise<void> {
+    const path = this.#configuration.metrics.socket;
+    if (path === null) return;
+    const text = () => this.#reports.metricsText();
+    const close = await openMetricsSocket({ path, text, log: this.#options.log });
+    if (this.#supervised.stoppingAt === null) this.#opened.add(close);
+    else close();
   }
 
   #events(): GatewayEvents {

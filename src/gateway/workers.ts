@@ -32,6 +32,8 @@ import { Dispatcher } from './dispatch/dispatcher.js';
 import { MessageEvents } from './events.js';
 import { Intake } from './intake.js';
 import { MessageActions } from './message-actions.js';
+import { type CountedIntake, countedIntake } from './metrics/counted.js';
+import type { GatewayMetrics } from './metrics/gateway-metrics.js';
 import { People } from './people/people.js';
 import { PeopleActions } from './people/people-actions.js';
 import { sendersOf } from './people/people-senders.js';
@@ -56,6 +58,7 @@ export interface WorkersOptions {
   readonly agentGroups: AgentGroups | null;
   readonly log: Log;
   readonly sideWork: SideWork;
+  readonly metrics: GatewayMetrics;
   /** Returns null if no running channel of that name sends replies. */
   readonly senderOf: (channel: string) => ReplySender | null;
   /** Tells people something by a channel; null: it is none that people write to, or did not start. */
@@ -72,7 +75,7 @@ const prepareSenderDelayMs = 200;
 /** Runs turns and delivers replies. Messages come in by `intake`, and people's actions on them by `actions`. */
 export class Workers {
   readonly messages = new MessageEvents();
-  readonly intake: Intake;
+  readonly intake: CountedIntake;
   readonly actions: MessageActions;
   readonly questions: Questions;
   readonly people: People;
@@ -104,7 +107,7 @@ export class Workers {
       allow: this.#allow,
       timeoutMs: this.#configuration.attachments.fetch_timeout,
     }));
-    const { store, log } = options;
+    const { store, log, metrics } = options;
     const owner = newId();
     const secrets = parseWebhookSecrets(options.webhookSecret);
     this.callbacks = new TurnCallbacks(store, { attachmentLimits: () => this.attachmentSettings() });
@@ -129,6 +132,11 @@ export class Workers {
       owner,
       settings: this.#deliverySettings(),
       latePreview: (messageId) => live.lateReceipt(messageId),
+      onEnd: (delivery, end) =>
+        metrics.deliveryEnded(delivery, end, {
+          general: this.#configuration.delivery.unknown,
+          at: systemClock.now(),
+        }),
       onChange: ({ messageId, session }, state) => {
         if (state !== 'replied') live.settled(messageId);
         onChange(messageId, session, state);
@@ -159,6 +167,7 @@ export class Workers {
       owner,
       settings: this.#dispatchSettings(),
       attachmentLimits: () => this.attachmentSettings(),
+      onEnd: (agent, outcome, durationMs) => metrics.turnEnded(agent, outcome, durationMs),
       onChange: (turn, state) => {
         const { replyTo } = turn;
         if (state === 'running' && replyTo !== null && this.#restarts.isDue(turn)) {
@@ -207,7 +216,7 @@ export class Workers {
       log,
       channels: () => [...this.#peopleChannels.keys()],
     });
-    this.intake = new Intake({
+    const intake = new Intake({
       store,
       dispatcher,
       agentOf: (message) => this.#agentFor(message),
@@ -215,6 +224,11 @@ export class Workers {
         this.actions.interrupted(session, interrupted);
         onChange(id, session, 'queued');
       },
+    });
+    this.intake = countedIntake(intake, metrics);
+    metrics.names = () => ({
+      agents: this.#agents.names,
+      channels: Object.keys(this.#configuration.channels),
     });
   }
 
@@ -276,6 +290,11 @@ export class Workers {
   /** Turns that run, and replies that are being sent. */
   inFlight(): { readonly running: number; readonly sending: number } {
     return { running: this.dispatcher.facts().running, sending: this.#deliverer.facts().inFlight };
+  }
+
+  /** Messages that ended as dead since the start. */
+  dead(): { readonly deadTurns: number; readonly deadDeliveries: number } {
+    return { deadTurns: this.dispatcher.facts().dead, deadDeliveries: this.#deliverer.facts().dead };
   }
 
   /** Why the last call to the store failed, in one line; null if it did not. */

@@ -79,6 +79,35 @@ export function runOutcome(
   return run.stop.exitStatus === 0 || run.stop.exitStatus === 75 ? 'clean' : 'failed';
 }
 
+/** Times that were measured, in buckets. */
+export interface TimeFigures {
+  /** Upper bounds of the buckets, rising. */
+  readonly boundsMs: readonly number[];
+  /** One for each bound, and one for what is above all of them. */
+  readonly counts: readonly number[];
+  readonly sumMs: number;
+}
+
+/** Figures of a store's own work since it was opened. */
+export interface StoreFigures {
+  /** Write transactions that were committed. */
+  readonly commits: number;
+  /** Operations that they held. */
+  readonly operations: number;
+  /** The times that commits took until they were on disk. */
+  readonly commitTime: TimeFigures;
+  /**
+   * The age of the oldest message that waits for its turn, in milliseconds; null if none waits. Looked for among the heads
+   * of the queue, a bounded number of rows.
+   */
+  readonly longestWaitMs: number | null;
+}
+
+/** A store may measure itself; its metrics are left out otherwise. It reads no table that grows with what is stored. */
+export interface MeasuredStore {
+  statistics(): Promise<StoreFigures>;
+}
+
 /** The store of one gateway: its messages, and the record of its runs. */
 export type OpenStore = Store & RunStore;
 

@@ -135,6 +135,7 @@ export class CommandChannel implements Channel {
         line.type === 'deleted' ? this.#takeBack(line, link) : this.#take(line, link),
       health: (told) => {
         trouble = told;
+        if (told === null) this.#health.proven();
         if (this.#link !== null) tellHealth();
       },
       complain: (kind, text) =>

@@ -62,6 +62,8 @@ export interface ChannelFacts {
   readonly since: number;
   /** If it is down: what is wrong and what to do. */
   readonly reason: string | null;
+  /** The last answer of its platform, in milliseconds since the Unix epoch. Absent: none is known. */
+  readonly provenAt?: number;
 }
 
 /** A running turn that a process is part of. */

@@ -254,6 +254,7 @@ export class DiscordChannel implements Channel {
           `The channel ${this.name} was sent ${what} by Discord. It is left out.`,
         ),
       onBeat: () => void this.#beat(botId, inbox),
+      onAnswered: () => this.#health.proven(),
       random: this.#random,
     });
     this.#connection = connection;
@@ -273,6 +274,7 @@ export class DiscordChannel implements Channel {
   #noteReady(): void {
     this.#connection?.noteReady();
     this.#readyAt = this.#context.clock.now();
+    this.#health.proven();
     this.#health.enter('up');
   }
 

@@ -36,6 +36,8 @@ export interface GatewayConnectionOptions {
   readonly onMistake: (what: string) => void;
   /** Called before each beat. */
   readonly onBeat: () => void;
+  /** Discord has answered a heartbeat. */
+  readonly onAnswered: () => void;
   /** From 0 up to, but not 1. */
   readonly random: () => number;
 }
@@ -130,6 +132,7 @@ export class GatewayConnection {
         break;
       case op.heartbeatAck:
         this.#isAnswered = true;
+        this.#options.onAnswered();
         break;
       case op.reconnect:
         this.#finish({ kind: 'reconnect' });

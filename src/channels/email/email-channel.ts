@@ -69,6 +69,7 @@ export class EmailChannel implements Channel {
       messageLimitBytes,
       take: (mail, checkpoint) => intake.take(mail, checkpoint),
       enter: (state, reason) => this.#enter(state, reason),
+      proven: () => this.#health.proven(),
     });
   }
 

@@ -27,6 +27,8 @@ export interface ImapSourceOptions {
   /** Resolves once the mail and the position are on disk; gives false if nothing of the mail was kept. */
   readonly take: (mail: ArrivedMail | null, checkpoint: ChannelCheckpoint) => Promise<boolean>;
   readonly enter: (state: ChannelHealth['state'], reason: string | null) => void;
+  /** The server has answered. */
+  readonly proven: () => void;
 }
 
 /** Takes mails from a mailbox, one after the other, as they come. */
@@ -143,7 +145,9 @@ export class ImapSource implements MailSource {
     let cursor = await this.#begin(connection);
     // Another gateway may have got the mailbox while this one stood still.
     while (this.#isOpen() && (await this.#lease.claim(this.#place))) {
-      for (const mail of await connection.list(cursor.uid + 1)) {
+      const mails = await connection.list(cursor.uid + 1);
+      this.#options.proven();
+      for (const mail of mails) {
         if (!this.#isOpen()) return;
         if (isAhead(cursor, mail)) cursor = await this.#takeOne(connection, mail, cursor);
       }

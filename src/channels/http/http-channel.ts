@@ -15,6 +15,7 @@ import { internalProblem, problemOf } from './failures.js';
 import { guardRoutes } from './guard.js';
 import { addHookRoutes } from './hooks/hook-routes.js';
 import { addDescriptionRoute } from './openapi/description-route.js';
+import { addMetricsRoutes } from './metrics-routes.js';
 import type { HttpChannelOptions } from './options.js';
 import { addPeopleRoutes } from './people-routes.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
@@ -97,7 +98,9 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     exposeHeadRoutes: true,
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     frameworkErrors: (error, _request, reply) => {
-      writeProblem(reply.raw, problemOf(error) ?? internalProblem);
+      const problem = problemOf(error) ?? internalProblem;
+      options.onProblem?.(problem.kind);
+      writeProblem(reply.raw, problem);
     },
   });
 
@@ -106,6 +109,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const troubles = new LastingTroubles();
   application.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error) ?? internalProblem;
+    options.onProblem?.(problem.kind);
     if (problem.status >= 500 && !(error instanceof Problem)) {
       const reason = errorMessage(error);
       const stack = problem === internalProblem && error instanceof Error ? error.stack : null;
@@ -152,6 +156,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     addEventRoutes(guarded, options.store, streams);
     addQuestionRoutes(guarded, options.questions);
     addPeopleRoutes(guarded, options.people);
+    if (options.metrics !== undefined) addMetricsRoutes(guarded, options.metrics);
     guarded.register(async (actions) => {
       takeEmptyBodies(actions, readBody);
       addCancelRoutes(actions, options.actions);

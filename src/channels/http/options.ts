@@ -17,6 +17,8 @@ import type {
 } from '../surroundings.js';
 import type { AttachmentSettings } from './attachments/message-input.js';
 import type { FetchFile } from './attachments/url-files.js';
+import type { MetricsText } from './metrics-routes.js';
+import type { ProblemKind } from './problem.js';
 import type { TurnReplies } from './reply-routes.js';
 import type { ConnectionBounds } from './server/connection-bounds.js';
 import type { HttpEndpoint } from './server/listen.js';
@@ -72,6 +74,10 @@ export interface HttpChannelOptions {
   readonly turnReplies?: TurnReplies;
   /** Requests to channels; by default none takes any. */
   readonly hooks?: Hooks;
+  /** The text that Prometheus reads; by default there is none. */
+  readonly metrics?: MetricsText;
+  /** Is told of each request that is answered with an error. */
+  readonly onProblem?: (kind: ProblemKind) => void;
   /** Largest body, in bytes. */
   readonly bodyLimit: number;
   /** Read with each request. */

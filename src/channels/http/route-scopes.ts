@@ -26,6 +26,7 @@ export type RouteRight = TokenScope | 'operator';
 const rights: Readonly<Record<string, RouteRight>> = {
   'POST /v1/sessions/:session/messages': 'post',
   'POST /v1/questions/:code': 'approve',
+  'GET /metrics': 'metrics',
   'GET /v1/people': 'operator',
   'POST /v1/people/accept': 'operator',
   'POST /v1/people/forget': 'operator',

@@ -10,6 +10,9 @@ import type { ReplySender } from '../reply-sender.js';
 import type { ChannelCalls, Facts, GatewayCalls, ProcessStart } from './calls.js';
 import { Peer, type PeerOptions } from './peer.js';
 
+/** Between two looks for an answer of the platform, which the gateway is told of. */
+const proofIntervalMs = 15_000;
+
 /** Makes a channel in this process, whose gateway is at the other end of a pipe. */
 export class ChannelSide {
   readonly #peer: Peer<ChannelCalls, GatewayCalls>;
@@ -90,6 +93,19 @@ export class ChannelSide {
     this.#tellHealth();
     await this.#channel.start();
     this.#tellHealth();
+    this.#tellProofs();
+  }
+
+  /** The time of the platform's last answer changes without a change of the health. */
+  #tellProofs(): void {
+    let toldAt: number | undefined;
+    const timer = setInterval(() => {
+      const provenAt = this.#channel?.health().provenAt;
+      if (provenAt !== toldAt) this.#tellHealth();
+      toldAt = provenAt;
+    }, proofIntervalMs);
+    timer.unref();
+    this.#end.signal.addEventListener('abort', () => clearInterval(timer), { once: true });
   }
 
   #tellHealth(): void {

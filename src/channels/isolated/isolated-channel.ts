@@ -98,8 +98,10 @@ export class IsolatedChannel implements Channel {
       context: this.#context,
       configuration,
       health: (health) => {
+        const before = this.#told;
         this.#told = health;
-        if (this.#link !== null) healthChanged();
+        const isSame = before?.state === health.state && before.reason === health.reason;
+        if (this.#link !== null && !isSame) healthChanged();
       },
     });
     this.#opening = opening.catch(() => undefined);

@@ -284,6 +284,7 @@ export class MatrixChannel implements Channel {
     this.#limit = Math.min(this.#limit * 2, mostTimelineEvents);
     this.#wellSince ??= clock.now();
     if (isStable(clock.now() - this.#wellSince)) this.#loop.succeeded();
+    this.#health.proven();
     this.#health.enter('up');
     return null;
   }

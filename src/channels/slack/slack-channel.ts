@@ -198,9 +198,7 @@ export class SlackChannel implements Channel {
       eventsHook({
         signingSecret: this.#secrets.signingSecret(),
         take: (event) => intake.take(event),
-        heard: () => {
-          this.#heardAt = clock.now();
-        },
+        heard: () => this.#hear(),
         clock,
       }),
     );
@@ -220,9 +218,7 @@ export class SlackChannel implements Channel {
       clock,
       take: (event) => link.intake.take(event),
       complain: (kind, text) => this.#complaints.note(kind, `${text} (channel ${this.name}).`),
-      heard: () => {
-        this.#heardAt = clock.now();
-      },
+      heard: () => this.#hear(),
     });
     const { missed, intake } = link;
     const isAlone = this.#socket?.isOpen !== true;
@@ -234,7 +230,7 @@ export class SlackChannel implements Channel {
     if (isAlone) this.#catchUp(link);
     this.#socket = socket;
     const openedAt = clock.now();
-    this.#heardAt = openedAt;
+    this.#hear();
     this.#health.enter('up');
     const trouble = await this.#until(socket.over, link.api);
     if (trouble === null || isStable(clock.now() - openedAt)) this.#loop.succeeded();
@@ -263,7 +259,14 @@ export class SlackChannel implements Channel {
       if (clock.now() - this.#heardAt < intervalMs) continue;
       const answer = await api.call('auth.test', {}, { timeoutMs: callTimeoutMs, signal, isOnce: true });
       if (answer.kind !== 'ok' && !signal.aborted) return troubleOf(answer, this.#secrets.botPlace);
+      if (answer.kind === 'ok') this.#health.proven();
     }
+  }
+
+  /** Slack has sent something. */
+  #hear(): void {
+    this.#heardAt = this.#context.clock.now();
+    this.#health.proven();
   }
 
   async #socketUrl(api: SlackApi): Promise<string | SlackTrouble> {

@@ -196,6 +196,7 @@ export class TelegramChannel implements Channel {
     }
     const updates = updatesSchema.safeParse(end.result);
     if (!updates.success) return passing('Telegram gave updates that are none');
+    this.#health.proven();
     this.#health.enter('up');
     this.#isUncertain = false;
     // Two that poll at once end each other's long polls: a short one proves nothing.
@@ -229,12 +230,14 @@ export class TelegramChannel implements Channel {
       this.#webhook = link;
       this.#webhookSince = clock.now();
       this.#isUncertain = false;
+      this.#health.proven();
       this.#health.enter('up');
     }
     await this.#loop.pause(this.#configuration.health_interval);
     if (this.#stop.signal.aborted) return null;
     const end = await link.api.call('getWebhookInfo', {}, options);
     if (end.kind !== 'ok') return this.#troubleOf(end);
+    this.#health.proven();
     const trouble = webhookTrouble(end.result, url, this.#webhookSince);
     if (trouble === null) this.#loop.succeeded();
     return trouble;

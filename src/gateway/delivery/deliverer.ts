@@ -6,7 +6,7 @@ import { type CutOff, type Delivery, settleUnknown } from '../../store/deliverie
 import type { JsonValue, MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
-import { DeliveryRecords } from './delivery-records.js';
+import { type AttemptRecord, DeliveryRecords } from './delivery-records.js';
 import type { AttemptEnd } from './destination.js';
 import { type CircuitFacts, Destinations } from './destinations.js';
 import { type RetriedReplies, RetryRegister } from './retried-replies.js';
@@ -52,6 +52,8 @@ export interface DelivererOptions {
   readonly settings: DeliverySettings;
   /** A delivery's message has got to this state, and that is on disk (`replied`: it is tried again later). */
   readonly onChange: (delivery: Delivery, state: MessageState) => void;
+  /** An attempt has ended, and that is on disk. Default: nobody is told. */
+  readonly onEnd?: (delivery: Delivery, end: AttemptRecord) => void;
   readonly clock?: Clock;
   /** From 0 up to, but not 1; for the jitter. */
   readonly random?: () => number;
@@ -131,6 +133,7 @@ export class Deliverer {
       log,
       clock: this.#clock,
       onChange: options.onChange,
+      onEnd: options.onEnd ?? (() => undefined),
       onGivenUp: (delivery) => {
         // One that must not be sent twice stays claimed: the next start sees whether it had begun.
         if (delivery.idempotent) this.#unfinished.set(delivery.messageId, delivery);

@@ -7,12 +7,20 @@ import type { Store } from '../../store/store.js';
 import type { WorkLoop } from '../work/work-loop.js';
 import type { Postponement, Verdict } from './verdict.js';
 
+/** The end of an attempt, for whoever counts them. `unknown`: the reply may have arrived all the same. */
+export interface AttemptRecord {
+  readonly outcome: 'delivered' | 'failed' | 'dead';
+  readonly unknown: boolean;
+}
+
 export interface DeliveryRecordsOptions {
   readonly store: Pick<Store, 'beginDelivery' | 'noteDeliveryPart' | 'completeDelivery' | 'failDelivery'>;
   readonly work: WorkLoop<Delivery>;
   readonly log: Log;
   readonly clock: Clock;
   readonly onChange: (delivery: Delivery, state: MessageState) => void;
+  /** An attempt has ended, and that is on disk. */
+  readonly onEnd: (delivery: Delivery, end: AttemptRecord) => void;
   /** The store did not take it before the end: the delivery is to be put back. */
   readonly onGivenUp: (delivery: Delivery) => void;
 }
@@ -40,6 +48,7 @@ export class DeliveryRecords {
     const { store, log } = this.#options;
     if (!(await this.#write(delivery, () => store.completeDelivery(delivery)))) return;
     this.counts.delivered += 1;
+    this.#options.onEnd(delivery, { outcome: 'delivered', unknown: false });
     log.debug('A reply was delivered.', fields(delivery));
     this.notify(delivery, 'delivered');
   }
@@ -48,6 +57,8 @@ export class DeliveryRecords {
     if (!(await this.#writeFailure(delivery, verdict))) return;
     const { log, clock } = this.#options;
     this.counts.failed += 1;
+    const outcome = verdict.retryAt === null ? 'dead' : 'failed';
+    this.#options.onEnd(delivery, { outcome, unknown: verdict.unknown });
     if (verdict.retryAt === null) {
       this.counts.dead += 1;
       log.err(`A reply could not be delivered: ${verdict.error}`, {

@@ -12,6 +12,7 @@ import { AgentLoads } from './agent-loads.js';
 import type { AgentRequestStore } from './agent-request.js';
 import type { TurnAgent, TurnAgents } from './agents.js';
 import {
+  type AttemptOutcome,
   claimStands,
   cutOffTooOften,
   MeanTime,
@@ -63,6 +64,8 @@ export interface DispatcherOptions {
   readonly onChange: (turn: Turn, state: MessageState) => void;
   /** True if somebody waits for the turn's end. Default: nobody does. */
   readonly isAwaited?: (turn: Turn) => boolean;
+  /** Told how an attempt has ended, and how long it took. Default: nobody is. */
+  readonly onEnd?: (agent: string, outcome: AttemptOutcome, durationMs: number) => void;
   /** Told what a turn under way has done. Default: nobody is. */
   readonly onProgress?: (turn: Turn, progress: MessageProgress) => void;
   readonly clock?: Clock;
@@ -109,12 +112,14 @@ export class Dispatcher {
   readonly #agents: TurnAgents;
   readonly #questions: TurnQuestions;
   readonly #runner: TurnRunner;
+  readonly #onEnd: DispatcherOptions['onEnd'];
   #settings: DispatchSettings;
 
   constructor(options: DispatcherOptions) {
     const { store, log, owner, onChange } = options;
     this.#store = store;
     this.#agents = options.agents;
+    this.#onEnd = options.onEnd;
     this.#log = log;
     this.#owner = owner;
     this.#settings = options.settings;
@@ -279,7 +284,9 @@ export class Dispatcher {
     this.#log.debug('A turn begins.', { ...turnFields(turn), SD_GATEWAY_TEXT: turn.text });
     const began = performance.now();
     running.done = this.#run(running).finally(() => {
-      this.#turnTime.add(performance.now() - began);
+      const durationMs = performance.now() - began;
+      this.#turnTime.add(durationMs);
+      this.#onEnd?.(agent.name, running.outcome, durationMs);
       this.#running.delete(running);
       this.#agents.ended(agent);
       this.#writing -= 1;
@@ -307,22 +314,30 @@ export class Dispatcher {
   }
 
   /** Gives how often it was tried. */
-  async #writeEnd({ turn, agent, cutOff, resumes }: RunningTurn, result: TurnResult): Promise<number> {
-    if ('reply' in result) return this.#records.replied(turn, result.reply);
-    if (cutOff === 'claim-lost') return 0;
-    if (cutOff === 'cancelled') return this.#records.released(turn);
-    if ('notStarted' in result) return this.#records.notStarted(turn);
+  async #writeEnd(running: RunningTurn, result: TurnResult): Promise<number> {
+    const { turn, agent, cutOff, resumes } = running;
+    const ends = (outcome: AttemptOutcome) => {
+      running.outcome = outcome;
+      return this.#records;
+    };
+    if ('reply' in result) return ends('replied').replied(turn, result.reply);
+    if (cutOff === 'claim-lost') {
+      ends('claim_lost');
+      return 0;
+    }
+    if (cutOff === 'cancelled') return ends('cancelled').released(turn);
+    if ('notStarted' in result) return ends('not_started').notStarted(turn);
     if (cutOff === 'drain' && resumes) {
-      this.#records.leave(turn, { cutOff: false });
+      ends('put_back').leave(turn, { cutOff: false });
       return 0;
     }
     if (cutOff !== 'drain' || !agent.repeatable) {
-      return this.#records.failed(turn, result.failure);
+      return ends(cutOff === 'timeout' ? 'timeout' : 'failed').failed(turn, result.failure);
     }
     const putBacks = turn.putBacks + 1;
     const most = mostPutBacks(this.#settings);
-    if (putBacks >= most) return this.#records.failed(turn, cutOffTooOften(putBacks, most));
-    this.#records.leave(turn, { cutOff: true });
+    if (putBacks >= most) return ends('failed').failed(turn, cutOffTooOften(putBacks, most));
+    ends('put_back').leave(turn, { cutOff: true });
     return 0;
   }
 

@@ -82,6 +82,19 @@ export class MeanTime {
 /** Why this gateway ended a turn that the agent had not ended. */
 export type TurnCutOff = 'timeout' | 'claim-lost' | 'drain' | 'cancelled';
 
+/** The end of an attempt of a turn, for whoever counts them. `failed`: it is tried again, or its message is dead. */
+export type AttemptOutcome =
+  | 'replied'
+  | 'failed'
+  | 'timeout'
+  | 'cancelled'
+  /** A stop cut it off. */
+  | 'put_back'
+  /** The agent could not be started or reached, so that the attempt doesn't count. */
+  | 'not_started'
+  /** Its lease ran out, and another gateway has it. */
+  | 'claim_lost';
+
 export interface TurnFailure {
   readonly message: string;
   /** False: another attempt can't end otherwise. */

@@ -13,6 +13,7 @@ import type { AgentLoads } from './agent-loads.js';
 import { type AgentRequestStore, agentRequest } from './agent-request.js';
 import type { TurnAgent } from './agents.js';
 import {
+  type AttemptOutcome,
   failureOf,
   type TurnCutOff,
   type TurnFailure,
@@ -31,6 +32,8 @@ export class RunningTurn {
   readonly agent: TurnAgent;
   phase: 'agent' | 'writing' = 'agent';
   cutOff: TurnCutOff | null = null;
+  /** Known once its end is written. */
+  outcome: AttemptOutcome = 'failed';
   /** Its agent calls back: when the turn runs again, it goes on where it was. */
   resumes = false;
   done: Promise<void> = Promise.resolve();

@@ -182,6 +182,24 @@ describe('delivering', () => {
     expect(JSON.stringify(log.records)).not.toMatch(/secret question|reply to/);
   });
 
+  test('whoever counts them is told of the end of each attempt', async () => {
+    const to = await receiver(status(500), status(204), reset, status(400));
+    const ends: unknown[] = [];
+    const { deliverer: made, until } = deliverer({}, { onEnd: (_delivery, end) => void ends.push(end) });
+    const first = await replied('a', to.url());
+    made.wake();
+    await until(first, 'delivered');
+    const second = await replied('a', to.url());
+    made.wake();
+    await until(second, 'dead');
+    expect(ends).toEqual([
+      { outcome: 'failed', unknown: false },
+      { outcome: 'delivered', unknown: false },
+      { outcome: 'failed', unknown: true },
+      { outcome: 'dead', unknown: false },
+    ]);
+  });
+
   test("not before the receiver's Retry-After", async () => {
     const to = await receiver(status(429, { 'retry-after': '3600' }));
     const message = await replied('a', to.url());

@@ -8,12 +8,14 @@ import { HeldFiles } from '../file/held-files.js';
 import type { LogMark } from '../file/write-ahead-log.js';
 import { forgetBlobs } from '../operations/blobs.js';
 import { type ForgetRequest, type Forgotten, forget } from '../operations/forget.js';
+import { readLongestWaitMs } from '../operations/longest-wait.js';
 import { type Handlers, isNewWork, isRead, operations, unsynced } from '../operations/operations.js';
 import { forgetRecords } from '../operations/records.js';
 import { recover } from '../operations/runs.js';
 import { Statements, sql } from '../operations/statements.js';
 import type { Transaction } from '../operations/transaction.js';
 import { type Counters, readCounters, writeCounters } from '../operations/transaction.js';
+import { CommitTimes } from './commit-times.js';
 import { LogKeeper } from './log-keeper.js';
 import type { Answer, Call, OperationName, ResultOf, StoreStatistics } from './protocol.js';
 
@@ -34,6 +36,7 @@ export class GroupCommit {
   readonly #log: LogKeeper;
   readonly #ballast: Ballast;
   readonly #files: HeldFiles;
+  readonly #commitTimes = new CommitTimes();
   #commits = 0;
   #operations = 0;
   /** The log's end is synced, and no mark tells of it. */
@@ -50,7 +53,7 @@ export class GroupCommit {
     this.#files = new HeldFiles(options.path);
     this.#handlers = {
       ...operations,
-      statistics: () => this.#statistics(),
+      statistics: (transaction) => this.#statistics(transaction),
       tryWrite: () => this.#tryWrite(),
     };
   }
@@ -196,7 +199,9 @@ export class GroupCommit {
       ) {
         this.#sql.run(writeCounters, transaction.counters);
       }
+      const began = performance.now();
       this.#sql.run(commit);
+      this.#commitTimes.add(performance.now() - began);
       this.#commits += 1;
       return outcome;
     } catch (error) {
@@ -276,10 +281,12 @@ export class GroupCommit {
     this.#database.pragma(`user_version = ${version}`);
   }
 
-  #statistics(): StoreStatistics {
+  #statistics(transaction: Transaction): StoreStatistics {
     return {
       commits: this.#commits,
       operations: this.#operations,
+      commitTime: this.#commitTimes.figures(),
+      longestWaitMs: readLongestWaitMs(transaction),
       checkpoints: this.#log.copies,
       journalMode: String(this.#database.pragma('journal_mode', { simple: true })),
       synchronous: Number(this.#database.pragma('synchronous', { simple: true })),

@@ -1,5 +1,12 @@
 import type { NewMessage, QueueLimits, SessionCancelled } from '../../messages.js';
-import type { ForgottenMessages, LastRun, Recovery, RunStore, StorePolicy } from '../../open-store.js';
+import type {
+  ForgottenMessages,
+  LastRun,
+  Recovery,
+  RunStore,
+  StoreFigures,
+  StorePolicy,
+} from '../../open-store.js';
 import type { Checkpoint } from '../../records.js';
 import type { Store } from '../../store.js';
 import type { AcceptOutcome, ArrivalClaim } from '../../turns.js';
@@ -41,11 +48,7 @@ export type OperationName = keyof Operations;
 export type ParametersOf<Name extends OperationName> = Parameters<Operations[Name]>;
 export type ResultOf<Name extends OperationName> = Awaited<ReturnType<Operations[Name]>>;
 
-export interface StoreStatistics {
-  /** Write transactions that were committed. */
-  readonly commits: number;
-  /** Operations that they held. */
-  readonly operations: number;
+export interface StoreStatistics extends StoreFigures {
   readonly checkpoints: number;
   /** As the connection says them: "wal", and 2 for FULL. */
   readonly journalMode: string;
