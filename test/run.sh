@@ -57,6 +57,7 @@ declare -A debian_packages=(
   [postfix]="is a mail server of the e-mail channel"
   [dovecot-imapd]="is the server of its mailboxes"
   [dovecot-lmtpd]="takes mails for them"
+  [prometheus]="scrapes the gateway's metrics, and checks them and the alert rules"
   [openssl]="makes the certificate of both"
   [zsh]="runs the completions for it"
   [fish]="runs the completions for it"

@@ -15,8 +15,8 @@ export interface ChannelHealth {
   /** If it is down: what is wrong and what to do. It is shown to operators, so it holds no secret. */
   readonly reason: string | null;
   /**
-   * The last time at which the platform has answered or sent something, in milliseconds since the Unix epoch. Absent: not
-   * known.
+   * The last time at which the platform has answered or sent something, in milliseconds since the Unix epoch. Absent: the
+   * channel asks nothing of its platform, whose silence shows nothing.
    */
   readonly provenAt?: number;
 }

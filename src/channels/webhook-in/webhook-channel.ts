@@ -65,7 +65,6 @@ export class WebhookChannel implements Channel {
     const { scheme, only } = this.#table;
     const problem = signatureProblem(scheme, request, this.#currentSecrets(), this.#context.clock.now());
     if (problem !== null) return this.#refuse(problem, request.client);
-    this.#health.proven();
     const event = readEvent(scheme, request);
     if (event.payload === null) {
       this.#complaints.note(

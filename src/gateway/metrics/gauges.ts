@@ -196,8 +196,9 @@ function partFamilies({ runtime, sentAt }: ScrapedGateway): readonly Family[] {
 }
 
 function roundTrip({ name, provenAt }: ChannelFacts, sentAt: number | null): readonly Sample[] {
-  const at = Math.max(provenAt ?? 0, sentAt ?? 0);
-  return at === 0 ? [] : [{ labels: { channel: name }, value: at / 1_000 }];
+  // The silence of a channel that asks nothing of its platform shows nothing.
+  if (provenAt === undefined) return [];
+  return [{ labels: { channel: name }, value: Math.max(provenAt, sentAt ?? 0) / 1_000 }];
 }
 
 function processFamilies({ delay, process }: ScrapedGateway): readonly Family[] {

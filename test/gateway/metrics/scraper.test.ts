@@ -212,6 +212,11 @@ test('deliveries are counted by the class of their target', async () => {
     settings,
   );
   metrics.deliveryEnded(
+    { target, idempotent: false, unknownPolicy: 'drop' },
+    { outcome: 'delivered', unknown: false },
+    settings,
+  );
+  metrics.deliveryEnded(
     { target: { ...target, channel: 'mail' }, idempotent: false, unknownPolicy: 'resend' },
     { outcome: 'delivered', unknown: false },
     settings,
@@ -223,7 +228,7 @@ test('deliveries are counted by the class of their target', async () => {
     'sd_gateway_delivery_attempts_total{channel="webhook",class="idempotent",outcome="failed"}': '1',
     'sd_gateway_delivery_attempts_total{channel="mail",class="resend",outcome="delivered"}': '1',
     'sd_gateway_deliveries_unknown_total{channel="irc",class="ask"}': '1',
-    'sd_gateway_channel_last_round_trip_timestamp_seconds{channel="mail"}': '1800000000',
+    'sd_gateway_channel_last_round_trip_timestamp_seconds{channel="irc"}': '1800000000',
   });
   expect(text).not.toContain('#secret');
 });
