@@ -71,6 +71,8 @@ export interface AgentRequest {
   readonly putBacks: number;
   readonly text: string;
   readonly metadata: Metadata;
+  /** The trace that the turn is part of (`traceparent` of the W3C). Absent or null: none is known. */
+  readonly traceparent?: string | null;
   /** The author of the message; null if not known. */
   readonly sender: AgentSender | null;
   /** Earlier messages that are part of the turn. `text` has all of them, apart by empty lines. */

@@ -19,6 +19,9 @@ const ofTheUnit: ReadonlySet<string> = new Set([
   'SERVICE_RESULT',
   'EXIT_CODE',
   'EXIT_STATUS',
+  // The gateway's own trace is not that of a turn.
+  'TRACEPARENT',
+  'TRACESTATE',
 ]);
 
 /** Beginnings of names: the unit's own too, and the gateway's settings and secrets. */
@@ -68,7 +71,9 @@ export function inheritedEnvironment(
 
 /** Tells a command about its turn besides stdin, for scripts that don't read JSON. */
 export function turnEnvironment(request: AgentRequest): Record<string, string> {
+  const { traceparent = null } = request;
   return {
+    ...(traceparent !== null && { TRACEPARENT: traceparent }),
     SD_GATEWAY_SESSION: request.session,
     SD_GATEWAY_MESSAGE: request.messageId,
     [turnVariable]: request.turnId,

@@ -8,6 +8,8 @@ export const recordFields = {
   SD_GATEWAY_CHANNEL: 'The channel that the record is about, by its name in the configuration.',
   SD_GATEWAY_CLIENT: 'The address of the client whose request the record is about; see http.trusted_proxies.',
   SD_GATEWAY_ATTEMPT: 'The attempt of the turn or the delivery, from 1.',
+  TRACE_ID:
+    'The trace that the message is part of, as its sender named it: the trace-id of traceparent (W3C Trace Context).',
   SD_GATEWAY_STOP_CAUSE: 'The cause of the stop, such as "planned-stop" or "foreign-kill".',
   SD_GATEWAY_SIGNAL: 'The signal that asked for the stop.',
   SD_GATEWAY_SENDER_PID: 'The process that sent the signal; 0: outside of the PID namespace.',

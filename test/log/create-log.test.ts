@@ -225,7 +225,8 @@ describe('what the journal is told', () => {
     const ids = Object.values(messageIds);
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
     expect(new Set(ids).size).toBe(ids.length);
-    for (const name of Object.keys(recordFields)) expect(name).toMatch(/^SD_GATEWAY_[A-Z_]{1,53}$/);
+    for (const name of Object.keys(recordFields))
+      expect(name).toMatch(/^(?:SD_GATEWAY_[A-Z_]{1,53}|TRACE_ID)$/);
   });
 });
 

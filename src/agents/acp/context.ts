@@ -35,7 +35,7 @@ export interface PromptParts {
 
 /** The prompt of a turn. */
 export function turnPrompt(
-  { turnId, messageId, attempt, putBacks, text }: AgentRequest,
+  { turnId, messageId, attempt, putBacks, traceparent = null, text }: AgentRequest,
   { sessionId, context, files }: PromptParts,
 ): PromptRequest {
   const isRepeated = (attempt > 1 || putBacks > 0) && context === null;
@@ -44,6 +44,12 @@ export function turnPrompt(
   return {
     sessionId,
     prompt: [...texts.map((each) => ({ type: 'text', text: each }) as const), ...files],
-    _meta: { turn_id: turnId, message_id: messageId, attempt, put_backs: putBacks },
+    _meta: {
+      turn_id: turnId,
+      message_id: messageId,
+      attempt,
+      put_backs: putBacks,
+      ...(traceparent !== null && { traceparent }),
+    },
   };
 }

@@ -101,7 +101,7 @@ export class HttpAgent implements Agent {
   async #send(request: AgentRequest, token: string, signal: AbortSignal): Promise<IncomingMessage> {
     const url = new URL(this.#options.url);
     const body = turnBody(request, Date.now());
-    const { turnId, attempt, putBacks } = request;
+    const { turnId, attempt, putBacks, traceparent = null } = request;
     let answer: IncomingMessage;
     try {
       answer = await send({
@@ -111,6 +111,7 @@ export class HttpAgent implements Agent {
           accept: 'application/json, text/event-stream, text/plain',
           ...this.#options.sign(`${turnId}_${attempt}_${putBacks}`, body),
           [replyTokenHeader]: token,
+          ...(traceparent !== null && { traceparent }),
         },
         body,
         signal,

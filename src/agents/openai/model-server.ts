@@ -10,6 +10,8 @@ export interface ServerRequest {
   readonly key: string | null;
   /** JSON that is posted; undefined: a GET. */
   readonly body?: string;
+  /** The trace that it is part of; by default none. */
+  readonly traceparent?: string | null;
   readonly signal: AbortSignal;
 }
 
@@ -18,7 +20,13 @@ export interface ServerRequest {
  *
  * @throws PassingFailure, AgentError, and the signal's reason
  */
-export async function ask({ url, key, body, signal }: ServerRequest): Promise<IncomingMessage> {
+export async function ask({
+  url,
+  key,
+  body,
+  traceparent = null,
+  signal,
+}: ServerRequest): Promise<IncomingMessage> {
   let answer: IncomingMessage;
   try {
     answer = await send({
@@ -27,6 +35,7 @@ export async function ask({ url, key, body, signal }: ServerRequest): Promise<In
       headers: {
         accept: body === undefined ? 'application/json' : 'text/event-stream, application/json',
         ...(key !== null && { authorization: `Bearer ${key}` }),
+        ...(traceparent !== null && { traceparent }),
       },
       ...(body !== undefined && { body }),
       signal,

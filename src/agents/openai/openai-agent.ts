@@ -7,7 +7,7 @@ import { EventStreamError, EventStreamParser } from '../server-sent-events.js';
 import { ChatAnswer } from './chat-answer.js';
 import { chatMessages, type HistoryBudget, turnsInBudget } from './chat-messages.js';
 import { fileParts } from './file-parts.js';
-import { ask, streamOf, unexpectedType, wholeOf } from './model-server.js';
+import { ask, type ServerRequest, streamOf, unexpectedType, wholeOf } from './model-server.js';
 import { modelsText, readModels } from './models.js';
 import { type KeySettings, readKey, readSmallFile } from './settings-files.js';
 import {
@@ -85,7 +85,7 @@ export class OpenAiAgent implements Agent {
     const { replyLimit } = this.#options;
     const key = readKey(this.#options, this.#options.environment);
     const body = JSON.stringify(await this.#body(request));
-    const answer = await this.#ask(key, body, signal);
+    const answer = await this.#ask({ key, body, traceparent: request.traceparent ?? null, signal });
     const chat = new ChatAnswer(replyLimit);
     const limitBytes = answerLimitBytes(replyLimit);
     const type = mediaTypeOf(answer);
@@ -123,9 +123,10 @@ export class OpenAiAgent implements Agent {
   }
 
   /** Names the models that would do, if the server has not the one that is asked for. */
-  async #ask(key: string | null, body: string, signal: AbortSignal): Promise<IncomingMessage> {
+  async #ask(request: Omit<ServerRequest, 'url'>): Promise<IncomingMessage> {
+    const { key, signal } = request;
     try {
-      return await ask({ url: this.#url('/chat/completions'), key, body, signal });
+      return await ask({ url: this.#url('/chat/completions'), ...request });
     } catch (error) {
       if (!(error instanceof NotFound)) throw error;
       const models = await readModels(this.#url('/models'), key, signal).catch(() => null);

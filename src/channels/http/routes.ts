@@ -3,6 +3,7 @@ import { newId } from '../../store/ids.js';
 import { type JsonValue, type Message, type ReplyTarget, webhookTarget } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { AcceptOutcome } from '../../store/turns.js';
+import { withTraceparent } from '../../text/trace-context.js';
 import type { ReplyGuarantee } from '../reply-sender.js';
 import type { Readiness } from '../surroundings.js';
 import { unknownMessage } from './attachments/download-routes.js';
@@ -111,7 +112,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
             id: newId(),
             session,
             text: body.text,
-            metadata: body.metadata ?? {},
+            metadata: withTraceparent(body.metadata ?? {}, request.headers['traceparent']),
             replyTo: way?.target ?? null,
             replyIdempotent: way?.guarantee.idempotent ?? true,
             replyUnknown: way?.guarantee.unknown ?? null,

@@ -4,6 +4,7 @@ import { AttachmentLimitError } from '../../store/new-attachments.js';
 import type { AcceptOutcome } from '../../store/turns.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { ownCommand } from '../../text/own-command.js';
+import { withTraceparent } from '../../text/trace-context.js';
 import type { Channel, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
 import type { HookAnswer, HookRefusal, HookRequest } from '../hooks.js';
@@ -74,7 +75,7 @@ export class WebhookChannel implements Channel {
     } else if (!this.#isWanted(event, only)) {
       return { outcome: 'taken', body: { state: 'ignored', event: event.type } };
     }
-    return this.#take(event);
+    return this.#take(event, request.headers['traceparent']);
   }
 
   /** GitHub sends a ping when a webhook is made, which nobody has to answer. */
@@ -83,12 +84,13 @@ export class WebhookChannel implements Channel {
     return isWanted(type, only);
   }
 
-  async #take(event: WebhookEvent): Promise<HookAnswer> {
+  async #take(event: WebhookEvent, trace: HookRequest['headers'][string]): Promise<HookAnswer> {
     const { message, file } = this.#composer.compose(event);
+    const metadata = withTraceparent(message.metadata ?? {}, trace);
     const files = this.#context.newFiles();
     try {
       if (file !== null) await this.#addFile(files, file);
-      const [outcome] = await this.#context.accept([{ ...message, attachments: files.list }]);
+      const [outcome] = await this.#context.accept([{ ...message, metadata, attachments: files.list }]);
       return { outcome: 'taken', body: this.#viewOf(outcome) };
     } catch (error) {
       await files.discard();

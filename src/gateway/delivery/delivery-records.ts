@@ -4,6 +4,7 @@ import type { Log } from '../../log/log.js';
 import type { Delivery } from '../../store/deliveries.js';
 import type { JsonValue, MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
+import { traceIdOf } from '../../text/trace-context.js';
 import type { WorkLoop } from '../work/work-loop.js';
 import type { Postponement, Verdict } from './verdict.js';
 
@@ -122,5 +123,6 @@ function fields(delivery: Delivery) {
     SD_GATEWAY_SESSION: delivery.session,
     SD_GATEWAY_MESSAGE: delivery.messageId,
     SD_GATEWAY_ATTEMPT: delivery.attempt,
+    TRACE_ID: traceIdOf(delivery.metadata) ?? undefined,
   };
 }

@@ -5,6 +5,7 @@ import { agentSessionKey, agentSessionKind } from '../../store/records.js';
 import { turnText } from '../../store/rules/ready-queue.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
+import { traceparentOf } from '../../text/trace-context.js';
 import { plainSenders, type TurnSenders } from './turn-senders.js';
 
 export type AgentRequestStore = Pick<Store, 'history' | 'openBlob' | 'record' | 'putRecord' | 'deleteRecord'>;
@@ -35,6 +36,7 @@ export function agentRequest(
     putBacks,
     text,
     metadata,
+    traceparent: traceparentOf(metadata),
     sender: senders.of(turn.sender),
     collected: turn.collected.map((part) => ({
       messageId: part.messageId,

@@ -2,6 +2,7 @@ import { AgentError } from '../../agents/agent.js';
 import type { LogFields } from '../../log/log.js';
 import type { Turn } from '../../store/turns.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { traceIdOf } from '../../text/trace-context.js';
 
 /** Decisions of the dispatcher: pure functions over plain data. */
 
@@ -137,5 +138,6 @@ export function turnFields(turn: Turn): LogFields {
     SD_GATEWAY_TURN: turn.turnId,
     SD_GATEWAY_SEQ: turn.seq,
     SD_GATEWAY_ATTEMPT: turn.attempt,
+    TRACE_ID: traceIdOf(turn.metadata) ?? undefined,
   };
 }

@@ -45,6 +45,8 @@ describe('a turn', () => {
       attempt: 2,
       put_backs: 1,
     });
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    expect(JSON.parse(await said(agent, 'meta', { traceparent }))).toMatchObject({ traceparent });
     // The agent is told that it may have begun before.
     expect(JSON.parse(await said(agent, 'history')).join()).toContain('cut off');
   });

@@ -134,6 +134,16 @@ describe('a turn', () => {
     expect(JSON.stringify([...records.all.values()])).not.toContain(token);
   });
 
+  it('names the trace that it is part of, if there is one', async () => {
+    const { server, agent } = await agentOf(answer('200 OK', 'a', plain), answer('200 OK', 'b', plain));
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    await run(agent, undefined, undefined, { traceparent });
+    await run(agent);
+    const [traced, other] = server.received;
+    expect(traced?.headers['traceparent']).toBe(traceparent);
+    expect(other?.headers).not.toHaveProperty('traceparent');
+  });
+
   it.each<[string, Script, readonly object[]]>([
     ['JSON', answer('200 OK', { text: 'hi', metadata: { a: 1 } }), [end('hi', { a: 1 })]],
     ['text', answer('200 OK', 'hi\n', plain), [end('hi')]],

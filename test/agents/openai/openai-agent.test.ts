@@ -159,6 +159,16 @@ describe('a turn', () => {
     });
   });
 
+  it('names the trace that it is part of, if there is one', async () => {
+    const server = await listen(stream(...goodStream), stream(...goodStream));
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    await run(agent(server), undefined, agentRequest({ traceparent }));
+    await run(agent(server));
+    const [traced, other] = server.received;
+    expect(traced?.headers['traceparent']).toBe(traceparent);
+    expect(other?.headers).not.toHaveProperty('traceparent');
+  });
+
   it('takes another key and another system’s message as soon as the files have them', async () => {
     const [systemFile, keyFile] = [join(directory, 'system-2'), join(directory, 'key-2')];
     const server = await listen(stream(...goodStream));

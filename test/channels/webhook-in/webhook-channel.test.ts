@@ -73,6 +73,7 @@ interface Delivery {
   readonly event?: string;
   readonly signature?: string;
   readonly payload?: unknown;
+  readonly traceparent?: string;
 }
 
 /** What the HTTP server does with a request. */
@@ -81,6 +82,7 @@ async function deliver({
   event = 'issues',
   signature,
   payload = opened,
+  traceparent,
 }: Delivery = {}): Promise<HookAnswer> {
   const body = typeof payload === 'string' ? payload : JSON.stringify(payload);
   const headers = {
@@ -88,6 +90,7 @@ async function deliver({
     'x-github-event': event,
     'x-github-delivery': id,
     'x-hub-signature-256': signature ?? signed(body),
+    ...(traceparent !== undefined && { traceparent }),
   };
   const hook = hooks.of(name);
   if (hook === null) throw new Error('Nobody takes requests.');
@@ -125,6 +128,17 @@ describe('a webhook', () => {
       metadata: { event: 'issues.opened', delivery_id: 'd1' },
       replyTo: { channel: 'webhook', address: 'https://example.org/replies', options: {} },
     });
+  });
+
+  it('keeps the trace that it is part of', async () => {
+    await started(issues);
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    await deliver({ traceparent });
+    await deliver({ id: 'd2', traceparent: 'nonsense' });
+    expect((await messages('ada~2Fengine')).map(({ metadata }) => metadata)).toEqual([
+      { event: 'issues.opened', delivery_id: 'd1', traceparent },
+      { event: 'issues.opened', delivery_id: 'd2' },
+    ]);
   });
 
   it('that comes again is acknowledged again, and is no second message', async () => {

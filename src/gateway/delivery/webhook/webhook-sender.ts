@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher } from 'undici';
 import type { ReplyPart, ReplySender, SendOutcome } from '../../../channels/reply-sender.js';
 import { connectionErrorMessage } from '../../../text/failure-text.js';
+import { traceparentOf } from '../../../text/trace-context.js';
 import { BlockedAddress, guardedLookup, NameResolver } from '../addresses/guarded-lookup.js';
 import { type AddressRange, parseRange, replyOrigin, validateReplyUrl } from '../addresses/target-address.js';
 import { parseRetryAfter, webhookSchedule } from '../schedule.js';
@@ -85,6 +86,7 @@ async function attempt(
   if (!target.ok) {
     return { kind: 'dead', reason: `the reply URL is refused: ${target.reason}`, peer: 'unasked' };
   }
+  const traceparent = traceparentOf(delivery.metadata);
   let hasStarted = false;
   const end = new AbortController();
   const abort = () => end.abort();
@@ -97,6 +99,7 @@ async function attempt(
       headers: {
         'content-type': 'application/json',
         'user-agent': options.userAgent,
+        ...(traceparent !== null && { traceparent }),
         ...signWebhook(delivery.webhookId, Math.floor(Date.now() / 1_000), body, options.secrets),
       },
       body,
