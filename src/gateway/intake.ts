@@ -7,7 +7,7 @@ import type { Dispatcher } from './dispatch/dispatcher.js';
 export interface IntakeOptions {
   readonly store: Pick<Store, 'accept' | 'acceptAll'>;
   readonly dispatcher: Pick<Dispatcher, 'reserveSlot' | 'wake'>;
-  /** The agent of the session, if it begins with this message. Default: none is chosen. */
+  /** The agent of the session, if it begins with this message, which names none. Default: none is chosen. */
   readonly agentOf?: (message: NewMessage) => string;
   /** Called when a message is on disk, before its turn begins. `interrupted`: the messages cancelled for it. */
   readonly onAccepted: (message: Message, interrupted: SessionCancelled['messages']) => void;
@@ -71,6 +71,6 @@ export class Intake {
 
   #withAgent(message: NewMessage): NewMessage {
     const { agentOf } = this.#options;
-    return agentOf === undefined ? message : { ...message, agent: agentOf(message) };
+    return agentOf === undefined ? message : { ...message, agent: message.agent ?? agentOf(message) };
   }
 }

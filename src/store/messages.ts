@@ -73,6 +73,19 @@ export interface NewMessage {
   readonly deadIfFull?: boolean;
   /** Why no agent can be given it: it is kept as dead with this reason. Default: it is for an agent. */
   readonly setAside?: string;
+  /**
+   * Turns that were made elsewhere, the oldest first. They come before it as messages that have a reply, if it is
+   * its session's first; else they are left out. Default: none.
+   */
+  readonly earlier?: readonly EarlierExchange[];
+}
+
+/** A message and its reply that were made elsewhere. */
+export interface EarlierExchange {
+  /** UUID, version 7. */
+  readonly id: string;
+  readonly text: string;
+  readonly reply: string;
 }
 
 /** A message as its channel knows it: by the platform's id. */

@@ -1,4 +1,5 @@
 import { setImmediate as nextRound } from 'node:timers/promises';
+import { v7 } from 'uuid';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store } from '../../../src/store/store.js';
 import type { Turn } from '../../../src/store/turns.js';
@@ -180,6 +181,31 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
         expect(await seenFrom(3, 1)).toEqual([1, 2]);
         expect(await seenFrom(2, 1)).toEqual([1]);
         expect(await seenFrom(6, 2)).toEqual([3, 5]);
+      });
+
+      test('begins with turns that were made elsewhere, if the message is its session’s first', async () => {
+        const earlier = [
+          { id: v7(), text: 'hello', reply: 'Good day.' },
+          { id: v7(), text: 'how are you?', reply: '' },
+        ];
+        const first = await acceptOne(store, 'a', { earlier, sender: 'ada' });
+        expect(first).toMatchObject({ seq: 3, state: 'queued' });
+        const before = { generation: 1, before: first.seq };
+        expect(await store.history('a', 9, before)).toMatchObject([
+          { id: earlier[0]?.id, seq: 1, state: 'replied', text: 'hello', reply: { text: 'Good day.' } },
+          { id: earlier[1]?.id, seq: 2, state: 'replied', sender: 'ada', reply: { text: '' } },
+        ]);
+        expect(await store.counts()).toMatchObject({ sessions: 1, queued: 1, replied: 2 });
+        expect(await store.session('a')).toMatchObject({ lastSeq: 3, waiting: 1 });
+        expect(await acceptOne(store, 'a', { earlier: [{ id: v7(), text: 'x', reply: 'y' }] })).toMatchObject(
+          { seq: 4 },
+        );
+        for (const seq of [3, 4]) {
+          const turn = await claimOne(store);
+          expect(turn.seq).toBe(seq);
+          await store.completeTurn(turn, reply);
+        }
+        expect((await store.history('a', 9)).map((message) => message.seq)).toEqual([1, 2, 3, 4]);
       });
 
       test('has the messages of which a turn was made', async () => {

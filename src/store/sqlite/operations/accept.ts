@@ -14,6 +14,7 @@ import { putRecord } from './records.js';
 import { addUnfinished, extend, type SessionRow, sessionNamed } from './sessions.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';
+import { insertReply } from './turns.js';
 
 interface KeyRow {
   readonly id: Buffer;
@@ -28,7 +29,7 @@ const insertMessage = sql<
     id: Buffer,
     session: number,
     seq: number,
-    state: 'queued' | 'running' | 'dead',
+    state: 'queued' | 'running' | 'dead' | 'replied',
     attempts: 0 | 1,
     acceptedAt: number,
     changedAt: number,
@@ -83,10 +84,13 @@ export function accept(
       keepAsDead(transaction, message, known, agent, setAside ?? '');
       return decision;
     case 'accepted': {
-      const { seq, interrupts, isHead, begins } = decision;
+      const { interrupts, isHead, begins } = decision;
       const interrupted = interrupts ? interruptFor(transaction, message) : [];
       const generation = known?.generation ?? 1;
-      const session = extend(transaction, message.session, known, agent);
+      const earlier = (known?.last_seq ?? 0) === 0 ? keepEarlier(transaction, message, agent) : 0;
+      const begun = earlier === 0 ? known : sessionNamed(transaction, message.session);
+      const session = extend(transaction, message.session, begun, agent);
+      const seq = decision.seq + earlier;
       const number = insert(transaction, message, {
         session,
         seq,
@@ -119,6 +123,30 @@ function keepAsDead(
   transaction.sql.run(noteError, reason, number);
   attach(transaction, number, message.attachments);
   transaction.counters.dead += 1;
+}
+
+/** Begins the message's session with turns that were made elsewhere; gives how many. */
+function keepEarlier(transaction: Transaction, message: NewMessage, agent: string | null): number {
+  const { earlier = [], session: name, channel, sender = null } = message;
+  for (const [index, { id, text, reply }] of earlier.entries()) {
+    const session = extend(transaction, name, sessionNamed(transaction, name), agent);
+    addUnfinished(transaction, session, -1);
+    const turn: NewMessage = {
+      id,
+      session: name,
+      text,
+      metadata: {},
+      replyTo: null,
+      idempotencyKey: null,
+      fingerprint: null,
+      sender,
+      channel,
+    };
+    const number = insert(transaction, turn, { session, seq: index + 1, state: 'replied', generation: 1 });
+    transaction.sql.run(insertReply, number, reply, '{}', transaction.now, null, null);
+    transaction.counters.replied += 1;
+  }
+  return earlier.length;
 }
 
 /** Takes in messages that came together, and notes how far the channel has been read. */
@@ -186,7 +214,7 @@ function insert(
   place: {
     readonly session: number;
     readonly seq: number;
-    readonly state: 'queued' | 'running' | 'dead';
+    readonly state: 'queued' | 'running' | 'dead' | 'replied';
     readonly generation: number;
   },
 ): number {

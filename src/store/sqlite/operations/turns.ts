@@ -46,7 +46,7 @@ export const expiredTurns = sql<[now: number, owner: string, limit: number], Tur
    WHERE h.line = 'turn' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
    ORDER BY h.lease_until LIMIT 0 + ?`,
 );
-const insertReply = sql<
+export const insertReply = sql<
   [
     message: number,
     text: string,
