@@ -9,7 +9,7 @@ import { absolutePath, timeSpan } from './values.js';
 import { webhookKeys } from './webhook-keys.js';
 
 /** Names that stand for a part of the gateway with a message or a reply's target. */
-const takenNames: readonly string[] = ['http', 'webhook', 'control', 'schedule'];
+const takenNames: readonly string[] = ['http', 'openai', 'webhook', 'control', 'schedule'];
 
 const nameRule =
   'a name begins with a lower-case letter and has at most 32 of the characters a-z, 0-9, "_" and "-"';

@@ -9,7 +9,9 @@ function condition(description: string) {
 export const routeTables = z
   .array(
     z.strictObject({
-      channel: condition('Messages that came by this channel: "http", or NAME of a [channels.NAME].'),
+      channel: condition(
+        'Messages that came by this channel: "http", "openai", or NAME of a [channels.NAME].',
+      ),
       sender: condition('Messages of this sender.'),
       session: condition('Messages of this session.'),
       prefix: condition('Messages of the sessions whose name begins so.'),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type AgentConfiguration, agentTable } from './agent-table.js';
 import { agentName, channelTables, namedTables } from './channel-table.js';
 import { nearest } from './configuration-error.js';
+import { openAiFrontTable } from './openai-front-table.js';
 import { routeTables } from './route-table.js';
 import { storeTable } from './store-table.js';
 import {
@@ -125,6 +126,7 @@ export const configurationTables = z.strictObject({
   agents: namedTables(agentName, agentTable),
   route: routeTables,
   channels: channelTables,
+  openai: openAiFrontTable.prefault({}),
   delivery: z
     .strictObject({
       allow: z.array(addressRange).default([]).register(z.globalRegistry, {
@@ -231,7 +233,7 @@ function mistakesBetweenTables(tables: Tables): (readonly [path: (string | numbe
         ]
       : [];
   const agentNames = Object.keys(agentsOf(tables));
-  const channelNames = ['http', ...Object.keys(channels)];
+  const channelNames = ['http', 'openai', ...Object.keys(channels)];
   const unknown = route.flatMap((rule, index) => [
     ...(agentNames.includes(rule.agent)
       ? []

@@ -5,6 +5,7 @@ import { askFacts } from '../channels/control/ask-facts.js';
 import type { AgentFacts, ChannelFacts } from '../channels/control/facts.js';
 import { Hooks } from '../channels/hooks.js';
 import type { HttpChannel } from '../channels/http/http-channel.js';
+import type { OpenAiSettings } from '../channels/http/openai/settings.js';
 import type { ConnectionFacts, ConnectionsTaken } from '../channels/http/server/connections.js';
 import type { Readiness } from '../channels/surroundings.js';
 import type { ChannelConfiguration } from '../config/channel-table.js';
@@ -244,6 +245,7 @@ async function prepare(
       channelNames: Object.keys(workers.configuration.channels),
       attachments: workers.attachmentSettings(),
     }),
+    openAi: () => openAiSettings(workers.configuration),
     readiness: () => reports.readiness(),
     metrics: { contentType: metricsContentType, text: () => reports.metricsText() },
     onProblem: (kind) => options.metrics.problem(kind),
@@ -260,6 +262,16 @@ async function prepare(
   });
   await http.prepare();
   return { workers, http, channels };
+}
+
+function openAiSettings({ openai }: Configuration): OpenAiSettings {
+  return {
+    isEnabled: openai.enabled,
+    sessionHeaders: openai.session_headers,
+    chatHeaders: openai.chat_headers,
+    expireMs: openai.expire,
+    bodyLimitBytes: openai.body_limit,
+  };
 }
 
 async function listen({ opened, wait }: RuntimeOptions, http: HttpChannel): Promise<void> {

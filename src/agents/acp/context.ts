@@ -1,5 +1,6 @@
 import type { ContentBlock, PromptRequest } from '@agentclientprotocol/sdk';
 import { type AgentRequest, type EarlierTurn, filesAloneText } from '../agent.js';
+import { instructionsOf } from '../instructions.js';
 
 /** Turns that are given as context at most, and characters of them. */
 export const mostContextTurns = 50;
@@ -34,13 +35,17 @@ export interface PromptParts {
 }
 
 /** The prompt of a turn. */
-export function turnPrompt(
-  { turnId, messageId, attempt, putBacks, traceparent = null, text }: AgentRequest,
-  { sessionId, context, files }: PromptParts,
-): PromptRequest {
+export function turnPrompt(request: AgentRequest, { sessionId, context, files }: PromptParts): PromptRequest {
+  const { turnId, messageId, attempt, putBacks, traceparent = null, text } = request;
+  const instructions = instructionsOf(request);
   const isRepeated = (attempt > 1 || putBacks > 0) && context === null;
   // Some agents refuse an empty text, which a message of files alone has.
-  const texts = [context, isRepeated ? cutOffText : null, text || null].filter((each) => each !== null);
+  const texts = [
+    context,
+    instructions === null ? null : `Instructions for this message:\n\n${instructions}`,
+    isRepeated ? cutOffText : null,
+    text || null,
+  ].filter((each) => each !== null);
   return {
     sessionId,
     prompt: [...texts.map((each) => ({ type: 'text', text: each }) as const), ...files],

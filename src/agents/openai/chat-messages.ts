@@ -25,6 +25,7 @@ export function turnsInBudget({ messages, bytes }: HistoryBudget): number {
  * A turn is taken whole or not at all, and none behind one that doesn't fit, so that the conversation has no gap.
  *
  * @param history the oldest turn first
+ * @param instructions the system's text that came with the message; null: none
  */
 export function chatMessages(
   system: string | null,
@@ -32,6 +33,7 @@ export function chatMessages(
   text: string,
   budget: HistoryBudget,
   files: readonly ContentPart[] = [],
+  instructions: string | null = null,
 ): readonly ChatMessage[] {
   const past: ChatMessage[] = [];
   let leftBytes = budget.bytes;
@@ -49,6 +51,7 @@ export function chatMessages(
   }
   return [
     ...(system === null ? [] : [{ role: 'system', content: system } as const]),
+    ...(instructions === null ? [] : [{ role: 'system', content: instructions } as const]),
     ...past,
     { role: 'user', content: files.length === 0 ? text : [...textParts(text), ...files] },
   ];

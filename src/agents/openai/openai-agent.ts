@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../../log/log.js';
 import { type Agent, AgentError, type AgentEvent, type AgentRequest } from '../agent.js';
 import { mediaTypeOf } from '../http-client.js';
+import { instructionsOf } from '../instructions.js';
 import { EventStreamError, EventStreamParser } from '../server-sent-events.js';
 import { ChatAnswer } from './chat-answer.js';
 import { chatMessages, type HistoryBudget, turnsInBudget } from './chat-messages.js';
@@ -114,7 +115,14 @@ export class OpenAiAgent implements Agent {
     const files = await fileParts(request.files, attachmentBytes);
     return {
       model,
-      messages: chatMessages(system === '' ? null : system, earlier, request.text, budget, files),
+      messages: chatMessages(
+        system === '' ? null : system,
+        earlier,
+        request.text,
+        budget,
+        files,
+        instructionsOf(request),
+      ),
       stream: true,
       // Servers refuse it without a stream.
       ...(parameters['stream'] !== false && { stream_options: { include_usage: true } }),

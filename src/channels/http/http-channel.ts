@@ -12,9 +12,11 @@ import { BearerCheck } from './bearer.js';
 import { readBodies, takeEmptyBodies } from './bodies.js';
 import { clientOf } from './client-address.js';
 import { internalProblem, problemOf } from './failures.js';
-import { guardRoutes } from './guard.js';
+import { type GuardOptions, guardRoutes } from './guard.js';
 import { addHookRoutes } from './hooks/hook-routes.js';
 import { addMetricsRoutes } from './metrics-routes.js';
+import { LazyOpenAiFront } from './openai/lazy-front.js';
+import type { OpenAiSettings } from './openai/settings.js';
 import { addDescriptionRoute } from './openapi/description-route.js';
 import type { HttpChannelOptions } from './options.js';
 import { addPeopleRoutes } from './people-routes.js';
@@ -63,6 +65,14 @@ const noCompiler = () => (): never => {
   throw new Error('The routes have no JSON schemas: their requests are checked in validate.ts.');
 };
 
+const notServed: OpenAiSettings = {
+  isEnabled: false,
+  sessionHeaders: [],
+  chatHeaders: [],
+  expireMs: 3_600_000,
+  bodyLimitBytes: 0,
+};
+
 /** The HTTP interface, as docs/http.md describes it. */
 export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const { log } = options;
@@ -91,6 +101,27 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       { SD_GATEWAY_CLIENT: address },
     );
   };
+
+  const openAi = options.openAi ?? (() => notServed);
+  const guard: Omit<GuardOptions, 'allowedMethods'> = {
+    bearer,
+    connections: () => servers.connections,
+    tokenAnswers,
+    onAuthorized: noteInsecure,
+    callerTurn: options.callerTurn,
+    channelNames: () => [...options.settings().channelNames, ...(openAi().isEnabled ? ['openai'] : [])],
+    onRefused: (request) => refusedTokens.note(clientOfRequest(request).address),
+  };
+  const openAiFront = new LazyOpenAiFront({
+    http: options,
+    reads,
+    openAi,
+    guard,
+    longPolls,
+    clientOf: (request) => clientOfRequest(request).address,
+    noCompiler,
+    onUnread,
+  });
 
   const application = fastify({
     bodyLimit: options.bodyLimit,
@@ -133,16 +164,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   });
   addDescriptionRoute(application);
   application.register(async (guarded) => {
-    guardRoutes(guarded, {
-      bearer,
-      allowedMethods,
-      connections: () => servers.connections,
-      tokenAnswers,
-      onAuthorized: noteInsecure,
-      callerTurn: options.callerTurn,
-      channelNames: () => options.settings().channelNames,
-      onRefused: (request) => refusedTokens.note(clientOfRequest(request).address),
-    });
+    guardRoutes(guarded, { ...guard, allowedMethods });
     const readBody = readBodies(guarded, options.bodyLimit, () =>
       formLimitBytes(options.bodyLimit, attachmentSettings()),
     );
@@ -181,7 +203,9 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   }
 
   const servers = new Servers({
-    handle: (request, response) => application.routing(request, response),
+    handle: (request, response) => {
+      if (!openAiFront.takes(request, response)) application.routing(request, response);
+    },
     sockets: options.sockets ?? nothingKept,
     log,
     bounds: options.bounds,
@@ -222,17 +246,20 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       servers.keepListeners();
       servers.adopt(connections);
       listening = addresses;
+      openAiFront.start();
       enter('up');
     },
     stopAccepting() {
       servers.connections.makeAnswersLast();
       longPolls.end();
       streams.end();
+      openAiFront.end();
     },
     async close(timeoutMs) {
       refusedTokens.close();
       longPolls.end();
       streams.end();
+      await openAiFront.close();
       // Fastify's own server has never listened: it has nothing to be closed.
       const cutOff = await servers.close(timeoutMs);
       if (cutOff > 0) log.warning(`${cutOff} connections were closed before their answer was taken.`);
@@ -242,7 +269,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     facts: () => ({
       connections: servers.connections.facts(),
       waiting: longPolls.count,
-      streams: streams.count,
+      streams: streams.count + openAiFront.streams,
     }),
   };
 }

@@ -18,6 +18,7 @@ import type {
 import type { AttachmentSettings } from './attachments/message-input.js';
 import type { FetchFile } from './attachments/url-files.js';
 import type { MetricsText } from './metrics-routes.js';
+import type { OpenAiSettings } from './openai/settings.js';
 import type { ProblemKind } from './problem.js';
 import type { TurnReplies } from './reply-routes.js';
 import type { ConnectionBounds } from './server/connection-bounds.js';
@@ -51,6 +52,7 @@ export interface HttpChannelOptions {
     | 'settledMessages'
     | 'settledUpTo'
     | 'deltas'
+    | 'record'
     | 'records'
     | 'putRecord'
     | 'deleteRecord'
@@ -82,6 +84,8 @@ export interface HttpChannelOptions {
   readonly bodyLimit: number;
   /** Read with each request. */
   readonly settings: () => HttpSettings;
+  /** Settings of the OpenAI-compatible API, read with each request; by default it is not served. */
+  readonly openAi?: () => OpenAiSettings;
   readonly readiness: () => Readiness;
   /** Fetches the file of a message from a URL. */
   readonly fetchFile: FetchFile;

@@ -80,6 +80,10 @@ export class Problem extends Error {
     this.headers = { ...options.headers, ...retry };
   }
 
+  get errors(): readonly Mistake[] {
+    return this.#extensions.errors ?? [];
+  }
+
   /** The body, as `application/problem+json`. */
   body(): string {
     const { title, status } = problemKinds[this.kind];

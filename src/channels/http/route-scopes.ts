@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { ownCommand } from '../../text/own-command.js';
+import { isOpenAiAddress } from './openai/addresses.js';
 import { Problem } from './problem.js';
 import type { NamedToken, TokenScope } from './tokens.js';
 
@@ -53,8 +54,9 @@ function nameOf(method: string, url: string): string {
   return `${method === 'HEAD' ? 'GET' : method} ${url}`;
 }
 
-/** The right that a route needs: what only looks needs "read", and all else "operate", unless it is listed above. */
+/** The right that a route needs: the OpenAI-compatible API has one of its own. Else what only looks needs "read", and all else "operate", unless it is listed above. */
 export function rightOf(method: string, url: string): RouteRight {
+  if (isOpenAiAddress(url)) return 'openai';
   const name = nameOf(method, url);
   return rights[name] ?? (name.startsWith('GET ') ? 'read' : 'operate');
 }

@@ -1,7 +1,8 @@
 import type { Delta, Deltas } from '../../../store/turns.js';
 import { eventText } from './event-text.js';
 
-type Piece = Pick<Delta, 'position' | 'text'>;
+/** A piece of a text that is still written. An empty one says that all before it is void. */
+export type TextPiece = Pick<Delta, 'position' | 'text'>;
 
 export interface LiveTextOptions {
   readonly messageId: string;
@@ -11,6 +12,8 @@ export interface LiveTextOptions {
   readonly read: (after: number, limit: number) => Promise<Deltas>;
   /** Gives false if the client is to be waited for before the next piece. */
   readonly write: (event: string) => boolean;
+  /** Makes an event of a piece. Default: `delta`, and `restart` of an empty one. */
+  readonly format?: (piece: TextPiece) => string;
   /** True if the client takes more. */
   readonly takesMore: () => boolean;
 }
@@ -34,7 +37,7 @@ export class LiveText {
   #isBehind: boolean;
   #looksAgain = false;
   /** Pieces that came while the store was read. */
-  #held: Piece[] = [];
+  #held: TextPiece[] = [];
   #heldCharacters = 0;
 
   constructor(options: LiveTextOptions) {
@@ -59,7 +62,7 @@ export class LiveText {
   }
 
   /** A piece was written just now. */
-  live(piece: Piece): void {
+  live(piece: TextPiece): void {
     if (piece.position <= this.#position) return;
     this.#lastWritten = piece.position;
     const isNext = !this.#isBehind && piece.position === this.#position + 1;
@@ -92,18 +95,20 @@ export class LiveText {
     return false;
   }
 
-  #hold(piece: Piece): void {
+  #hold(piece: TextPiece): void {
     this.#heldCharacters += piece.text.length;
     if (this.#heldCharacters <= mostHeld && this.#options.takesMore()) this.#held.push(piece);
     else this.#held = [];
   }
 
-  #send({ position, text }: Piece): void {
-    this.#position = position;
-    const id = this.messageId;
-    // An empty piece: the turn runs again.
-    const event =
-      text === '' ? eventText('restart', { id, position }) : eventText('delta', { id, position, text });
-    this.#options.write(event);
+  #send(piece: TextPiece): void {
+    this.#position = piece.position;
+    const { format = (each) => eventOf(this.messageId, each) } = this.#options;
+    this.#options.write(format(piece));
   }
+}
+
+function eventOf(id: string, { position, text }: TextPiece): string {
+  // An empty piece: the turn runs again.
+  return text === '' ? eventText('restart', { id, position }) : eventText('delta', { id, position, text });
 }

@@ -1,0 +1,142 @@
+import type { ServerResponse } from 'node:http';
+import type { Message } from '../../../store/messages.js';
+import type { Store } from '../../../store/store.js';
+import type { SessionChanges } from '../../surroundings.js';
+import { EventResponse, type EventResponseOptions } from '../streams/event-response.js';
+import { LiveText, type TextPiece } from '../streams/live-text.js';
+import { type Outcome, outcomeOf } from './outcome.js';
+
+/** Makes the events of a stream. Each function gives a text to be sent, which may be empty. */
+export interface RunEvents {
+  begin(message: Message): string;
+  /** The turn has begun. */
+  running(): string;
+  /** An empty piece: the turn runs again, and what was sent is void. */
+  piece(piece: TextPiece): string;
+  end(outcome: Outcome): string;
+  /** The gateway stops, or the message is gone. */
+  breakOff(reason: 'stop' | 'gone'): string;
+  /** Nothing may follow. */
+  readonly isOver: boolean;
+}
+
+export interface RunStreamOptions extends EventResponseOptions {
+  readonly store: Pick<Store, 'deltas' | 'message'>;
+  readonly changes: SessionChanges;
+}
+
+/**
+ * Another gateway may run the session: the store is read again after so long, in milliseconds. The pause is doubled each
+ * time that nothing has come.
+ */
+const firstPauseMs = 500;
+const longestPauseMs = 10_000;
+
+/** One run as its text is written, until its end. */
+export class RunStream {
+  readonly #message: Message;
+  readonly #options: RunStreamOptions;
+  readonly #response: EventResponse;
+  readonly #events: RunEvents;
+  #text: LiveText;
+  #isRunning = false;
+  #isStopped = false;
+  #pauseMs = firstPauseMs;
+
+  constructor(message: Message, events: RunEvents, response: ServerResponse, options: RunStreamOptions) {
+    this.#message = message;
+    this.#options = options;
+    this.#events = events;
+    this.#response = new EventResponse(response, options);
+    this.#text = this.#textOf(message.id);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#response.stop();
+  }
+
+  async run(): Promise<void> {
+    const response = this.#response;
+    const { session } = this.#message;
+    const unsubscribe = this.#options.changes.subscribeSession(session, ({ messageId, progress }) => {
+      if (progress === undefined) {
+        response.rouse();
+        return;
+      }
+      if (messageId !== this.#text.messageId) return;
+      // It runs here: its text comes by itself.
+      this.#pauseMs = longestPauseMs;
+      if (progress.type === 'delta') this.#text.live(progress);
+      if (progress.type === 'ends' || this.#text.isBehind || this.#events.isOver) response.rouse();
+    });
+    response.begin();
+    this.#write(this.#events.begin(this.#message));
+    try {
+      await this.#follow();
+      const isCutOff = this.#isStopped && !this.#events.isOver;
+      if (isCutOff) this.#write(this.#events.breakOff('stop'));
+      response.end('the gateway stops; the run goes on');
+    } finally {
+      unsubscribe();
+      response.dispose();
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const response = this.#response;
+    while (response.goesOn && !this.#events.isOver) {
+      response.listen();
+      const message = await this.#options.store.message(this.#message.id);
+      if (message === null) {
+        this.#write(this.#events.breakOff('gone'));
+        return;
+      }
+      const outcome = await outcomeOf(message, this.#options.store);
+      if (outcome !== null) {
+        await response.drained();
+        this.#write(this.#events.end(outcome));
+        return;
+      }
+      this.#noteState(message);
+      const { position } = this.#text;
+      const isBehind = response.takesMore && (await this.#text.catchUp());
+      if (this.#text.position > position) this.#pauseMs = firstPauseMs;
+      await response.drained();
+      if (!isBehind && !this.#events.isOver) await response.sleep(this.#pause());
+    }
+  }
+
+  /** Goes over to the message whose turn this one is part of now. */
+  #noteState({ id, state, collectedIn }: Message): void {
+    if ((collectedIn?.state ?? state) === 'running' && !this.#isRunning) {
+      this.#isRunning = true;
+      this.#write(this.#events.running());
+    }
+    const turn = collectedIn?.id ?? id;
+    if (turn !== this.#text.messageId) this.#text = this.#textOf(turn);
+  }
+
+  #write(events: string): boolean {
+    return events === '' || this.#response.write(events);
+  }
+
+  #textOf(messageId: string): LiveText {
+    return new LiveText({
+      messageId,
+      hasBegun: true,
+      read: (after, limit) => this.#options.store.deltas(messageId, after, limit),
+      write: (event) => this.#write(event),
+      format: (piece) => (this.#events.isOver ? '' : this.#events.piece(piece)),
+      takesMore: () => this.#response.goesOn && this.#response.takesMore,
+    });
+  }
+
+  #pause(): number {
+    if (this.#pauseMs >= longestPauseMs) return longestPauseMs;
+    this.#text.lookAgain();
+    const pause = this.#pauseMs;
+    this.#pauseMs *= 2;
+    return pause;
+  }
+}
