@@ -98,7 +98,7 @@ export interface Store {
    * nothing was added, as by `setTurnWait`. A power cut may take the last of them.
    */
   appendDeltas(turn: TurnHold, texts: readonly string[]): Promise<number | null>;
-  /** Behind the position; none of a message whose turn has ended. */
+  /** Behind the position. Of a message whose turn has ended only the empty ones are left, with each of which the text began anew. */
   deltas(messageId: string, after: number, limit: number): Promise<Deltas>;
 
   /**

@@ -158,10 +158,11 @@ function turnsAndDeliveries(database: Database, operations: Operations) {
       const row = heldBy(database, 'turn', turn);
       if (row?.state !== 'running') return null;
       for (const text of texts) {
-        row.deltas.push({ position: row.deltas.length + 1, attempt: row.attempts, text });
+        const position = (row.deltas.at(-1)?.position ?? 0) + 1;
+        row.deltas.push({ position, attempt: row.attempts, text });
       }
       operations.changed(turn.session);
-      return row.deltas.length;
+      return row.deltas.at(-1)?.position ?? 0;
     },
     renewLeases: (owner, leaseMs) => {
       const renew = (queue: 'turn' | 'delivery') => {

@@ -57,6 +57,11 @@ import {
 } from './queues.js';
 import { type Database, type MessageRow, type SessionRow, toMessage } from './rows.js';
 
+/** Keeps the empty ones, which tell a late reader that what it has read is void. */
+function forgetDeltas(row: MessageRow): void {
+  row.deltas = row.deltas.filter(({ text }) => text === '');
+}
+
 /** Changes of messages, turns and deliveries: each loads what a rule asks for, and applies what it decides. */
 export class Operations {
   constructor(
@@ -109,12 +114,32 @@ export class Operations {
     const interrupted = decision.interrupts
       ? (this.cancelSession(message.session, reason)?.messages ?? [])
       : [];
-    const row = this.#insert(message, decision.seq);
+    const before = (known?.messages.length ?? 0) === 0 ? this.#insertEarlier(message) : 0;
+    const row = this.#insert(message, decision.seq + before);
     let turn: Turn | null = null;
     if (decision.begins && claim !== undefined) turn = this.#begin(row, row, claim);
     else if (decision.isHead) enqueue(database, 'turn', row);
     this.changed(message.session);
     return { outcome: 'accepted', message: this.#shown(row), turn, interrupted };
+  }
+
+  /** Begins a session with turns that were made elsewhere; gives how many. */
+  #insertEarlier(message: NewMessage): number {
+    const { earlier = [], attachments: _files, ...common } = message;
+    for (const [index, { id, text, reply }] of earlier.entries()) {
+      const sent = {
+        ...common,
+        id,
+        text,
+        metadata: {},
+        replyTo: null,
+        idempotencyKey: null,
+        fingerprint: null,
+      };
+      const row = this.#insert(sent, index + 1);
+      Object.assign(row, { state: 'replied', reply: { text: reply, metadata: {}, at: this.now() } });
+    }
+    return earlier.length;
   }
 
   #keepAsDead(message: NewMessage, error: string): void {
@@ -274,7 +299,7 @@ export class Operations {
       generation: row.generation,
       attempt: row.attempts,
       putBacks: row.putBacks,
-      deltas: row.deltas.length,
+      deltas: row.deltas.at(-1)?.position ?? 0,
       ...fence,
     };
   }
@@ -290,7 +315,7 @@ export class Operations {
       row.begun ||= uncounted;
       row.crashes += crashed ? 1 : 0;
       row.putBacks += putBack ? 1 : 0;
-      if (state !== 'queued') row.deltas = [];
+      if (state !== 'queued') forgetDeltas(row);
     }
     if (delivery !== null) this.#createDelivery(row, delivery);
     moveSession(this.database, 'turn', row, session, this.now());
@@ -476,7 +501,8 @@ export class Operations {
   }
 
   #setCancelled(row: MessageRow, error: string | null, changedAt = this.now()): void {
-    Object.assign(row, { state: 'cancelled', error, changedAt, waitingFor: null, deltas: [] });
+    Object.assign(row, { state: 'cancelled', error, changedAt, waitingFor: null });
+    forgetDeltas(row);
     this.changed(row.session.name);
   }
 

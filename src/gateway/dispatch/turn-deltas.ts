@@ -75,7 +75,10 @@ export class TurnDeltas {
   begin(): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
-    if (this.#last > 0) this.#add('');
+    if (this.#last === 0) return;
+    this.#add('');
+    // At once: it is to be in the store before the end of the turn, after which readers still go by it.
+    void this.#write();
   }
 
   #add(piece: string): void {

@@ -66,7 +66,7 @@ it('never exceeds the budget, takes the newest, and leaves no gap', () => {
   );
 });
 
-test('a client’s own text for the system stands behind the operator’s', () => {
+it('a client’s own text for the system stands behind the operator’s', () => {
   expect(
     chatMessages('Be brief.', [], 'one', plenty, [], 'In French.').map(({ content }) => content),
   ).toEqual(['Be brief.', 'In French.', 'one']);

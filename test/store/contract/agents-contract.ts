@@ -286,6 +286,14 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
         expect(await textOf(second)).toEqual([]);
       });
 
+      test('leaves the marks behind with which it began anew', async () => {
+        const turn = await run('a');
+        await store.appendDeltas(turn, ['one', '', 'two', '', 'three']);
+        await store.completeTurn(turn, reply);
+        expect(await textOf(turn)).toEqual(['2 1 ', '4 1 ']);
+        expect(await textOf(turn, 2)).toEqual(['4 1 ']);
+      });
+
       test('comes in pages, and of a message that is not there comes none', async () => {
         const turn = await run('a');
         await store.appendDeltas(turn, ['one', 'two', 'three']);

@@ -59,6 +59,8 @@ function head(message: Message, object: 'chat.completion' | 'chat.completion.chu
 
 /** Makes the chunks of an answer: unnamed events, since a name changes what clients read. */
 export class ChatChunks implements RunEvents {
+  /** A client can't come back to it, so that it is sent what was written just now. */
+  readonly isResumable = false;
   readonly #message: Message;
   readonly #includesUsage: boolean;
   readonly #sent = new SentText();

@@ -2,7 +2,7 @@ import type { EarlierExchange } from '../../../store/messages.js';
 import { type Content, filesOf, type GivenPart, textOf } from './content-parts.js';
 import { invalid } from './errors.js';
 
-export interface GivenMessage {
+export interface ChatTurnMessage {
   readonly role: string;
   readonly content?: Content | null | undefined;
 }
@@ -13,7 +13,7 @@ export interface GivenTurn {
   readonly files: readonly GivenPart[];
   /** The texts of `system` and `developer`; null: there is none. */
   readonly instructions: string | null;
-  /** What was said before, the oldest first. */
+  /** Exchanges before it, the oldest first. */
   readonly earlier: readonly Omit<EarlierExchange, 'id'>[];
 }
 
@@ -21,7 +21,7 @@ export interface GivenTurn {
 export const mostEarlier = 500;
 
 /** Takes a conversation apart. `member`: its name in the request. Throws an OpenAiError if there is nothing to be answered. */
-export function turnOf(messages: readonly GivenMessage[], member: string): GivenTurn {
+export function turnOf(messages: readonly ChatTurnMessage[], member: string): GivenTurn {
   const at = messages.findLastIndex(({ role }) => role === 'user');
   const last = messages[at];
   const path = `${member}[${Math.max(at, 0)}].content`;
@@ -53,7 +53,7 @@ function isInstruction(role: string): boolean {
 }
 
 /** Puts what people said and what was answered into pairs. Files and calls of tools are left out. */
-function exchangesOf(messages: readonly GivenMessage[]): readonly Omit<EarlierExchange, 'id'>[] {
+export function exchangesOf(messages: readonly ChatTurnMessage[]): readonly Omit<EarlierExchange, 'id'>[] {
   const pairs: { text: string; reply: string }[] = [];
   for (const { role, content } of messages) {
     const text = textOf(content);

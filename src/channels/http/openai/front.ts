@@ -3,14 +3,17 @@ import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import type { Store } from '../../../store/store.js';
 import { errorMessage } from '../../../text/failure-text.js';
 import { AllowedMethods } from '../allowed-methods.js';
-import { readBodies } from '../bodies.js';
+import { readBodies, takeEmptyBodies } from '../bodies.js';
 import { type GuardOptions, guardRoutes } from '../guard.js';
 import type { HttpChannelOptions } from '../options.js';
 import type { UnreadOptions } from '../streams/answer-writer.js';
 import type { LongPolls } from '../streams/long-polls.js';
 import { addChatRoutes } from './chat-routes.js';
+import { addConversationRoutes } from './conversation-routes.js';
+import { conversationOf } from './conversations.js';
 import { OpenAiError, openAiErrorOf } from './errors.js';
 import { addModelRoutes } from './model-routes.js';
+import { addResponseRoutes } from './response-routes.js';
 import { Retries } from './retries.js';
 import { RunStreams } from './run-streams.js';
 import { Runs } from './runs.js';
@@ -21,7 +24,7 @@ import { ThrowAwaySessions } from './throw-away.js';
 export interface OpenAiFrontOptions extends UnreadOptions {
   readonly http: HttpChannelOptions;
   readonly openAi: () => OpenAiSettings;
-  /** Of the HTTP interface: one rule for who may come in. */
+  /** The HTTP interface's own: one rule for who may come in. */
   readonly guard: Omit<GuardOptions, 'allowedMethods'>;
   readonly longPolls: LongPolls;
   /** The store's reads for answers. */
@@ -59,7 +62,7 @@ export function createOpenAiFront(options: OpenAiFrontOptions): OpenAiFront {
     lookups: {
       store,
       settings: openAi,
-      conversation: async () => null,
+      conversation: (owner, id) => conversationOf(store, owner, id),
       response: (owner, id) => responseMessage(store, owner, id),
     },
   });
@@ -89,9 +92,15 @@ export function createOpenAiFront(options: OpenAiFrontOptions): OpenAiFront {
     });
     application.register(async (guarded) => {
       guardRoutes(guarded, { ...options.guard, allowedMethods });
-      readBodies(guarded, bodyLimitBytes);
+      const readBody = readBodies(guarded, bodyLimitBytes);
       addModelRoutes(guarded, http.sessions, startedAt);
       addChatRoutes(guarded, { store: reads, runs, streams, longPolls });
+      guarded.register(async (responses) => {
+        takeEmptyBodies(responses, readBody);
+        const { actions } = http;
+        addResponseRoutes(responses, { store: reads, records: store, runs, streams, longPolls, actions });
+        addConversationRoutes(responses, store, http.sessions);
+      });
     });
     await application.ready();
     return application;

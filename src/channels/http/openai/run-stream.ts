@@ -18,6 +18,8 @@ export interface RunEvents {
   breakOff(reason: 'stop' | 'gone'): string;
   /** Nothing may follow. */
   readonly isOver: boolean;
+  /** Only what the store has may be sent, so that a later stream can go on behind it whatever happens to this process. */
+  readonly isResumable: boolean;
 }
 
 export interface RunStreamOptions extends EventResponseOptions {
@@ -67,7 +69,11 @@ export class RunStream {
       if (messageId !== this.#text.messageId) return;
       // It runs here: its text comes by itself.
       this.#pauseMs = longestPauseMs;
-      if (progress.type === 'delta') this.#text.live(progress);
+      if (progress.type === 'delta' && !this.#events.isResumable) this.#text.live(progress);
+      if (progress.type === 'stored' && this.#events.isResumable) {
+        this.#text.lookAgain();
+        response.rouse();
+      }
       if (progress.type === 'ends' || this.#text.isBehind || this.#events.isOver) response.rouse();
     });
     response.begin();
@@ -94,6 +100,9 @@ export class RunStream {
       }
       const outcome = await outcomeOf(message, this.#options.store);
       if (outcome !== null) {
+        this.#noteTurn(message);
+        // The marks with which the text began anew are there still.
+        if (this.#events.isResumable) await this.#catchUp();
         await response.drained();
         this.#write(this.#events.end(outcome));
         return;
@@ -107,14 +116,27 @@ export class RunStream {
     }
   }
 
-  /** Goes over to the message whose turn this one is part of now. */
-  #noteState({ id, state, collectedIn }: Message): void {
+  #noteState(message: Message): void {
+    const { state, collectedIn } = message;
     if ((collectedIn?.state ?? state) === 'running' && !this.#isRunning) {
       this.#isRunning = true;
       this.#write(this.#events.running());
     }
+    this.#noteTurn(message);
+  }
+
+  /** Goes over to the message whose turn this one is part of now. */
+  #noteTurn({ id, collectedIn }: Message): void {
     const turn = collectedIn?.id ?? id;
     if (turn !== this.#text.messageId) this.#text = this.#textOf(turn);
+  }
+
+  async #catchUp(): Promise<void> {
+    this.#text.lookAgain();
+    while (this.#response.goesOn) {
+      if (!(await this.#text.catchUp())) return;
+      await this.#response.drained();
+    }
   }
 
   #write(events: string): boolean {

@@ -16,13 +16,8 @@ import type { GivenTurn } from './conversation.js';
 import { invalid, noRetry, OpenAiError } from './errors.js';
 import { agentOf } from './model-routes.js';
 import type { Retries } from './retries.js';
-import {
-  chooseSession,
-  openAiChannel,
-  ownerOf,
-  type SessionChoice,
-  type SessionLookups,
-} from './sessions.js';
+import { openAiChannel, ownerOf } from './session-names.js';
+import { chooseSession, type SessionChoice, type SessionLookups } from './sessions.js';
 import type { ThrowAwaySessions } from './throw-away.js';
 
 export interface RunsOptions
@@ -61,7 +56,12 @@ export class Runs {
     const agent = agentOf(run.model, this.#options.sessions.agents);
     const key = keyIn(request);
     const fingerprint = fingerprintOf(request, key);
-    const choose = () => this.#choose(request, run, owner, key);
+    let before: GivenTurn['earlier'] = [];
+    const choose = async () => {
+      const { session, earlier: begun = [] } = await this.#choose(request, run, owner, key);
+      before = begun;
+      return session;
+    };
     const headers = key === null ? request.headers : {};
     const posted = { headers, owner, address: this.#addressOf(request), fingerprint };
     const { place, message } = await this.#options.retries.place(posted, choose);
@@ -82,7 +82,7 @@ export class Runs {
           channel: openAiChannel,
           agent,
           attachments: files.list,
-          earlier: earlier.map((each) => ({ id: newId(), ...each })),
+          earlier: [...before, ...earlier].map((each) => ({ id: newId(), ...each })),
         },
         this.#options.settings().queue,
       );
@@ -102,12 +102,12 @@ export class Runs {
     { conversation, previousResponse, turn }: RunRequest,
     owner: string,
     key: string | null,
-  ): Promise<string> {
+  ): Promise<SessionChoice> {
     const hasReplies = turn.earlier.some(({ reply }) => reply !== '');
     const asked = { headers, owner, conversation, previousResponse, key, hasReplies, text: turn.text };
-    const { session, isThrowAway }: SessionChoice = await chooseSession(asked, this.#options.lookups);
-    if (isThrowAway) await this.#options.throwAway.note(session);
-    return session;
+    const choice = await chooseSession(asked, this.#options.lookups);
+    if (choice.isThrowAway) await this.#options.throwAway.note(choice.session);
+    return choice;
   }
 
   /** A person may go on with another model in the middle of a chat. */
@@ -188,7 +188,7 @@ function keyIn({ headers }: FastifyRequest): string | null {
   return given === undefined ? null : validateOne(idempotencyKey, given, { header: 'Idempotency-Key' });
 }
 
-/** Of all that the request says. With a key a stream and a whole answer are the same request. */
+/** Covers all that the request says. With a key a stream and a whole answer are the same request. */
 function fingerprintOf({ body }: FastifyRequest, key: string | null): Uint8Array {
   const { stream, stream_options, ...rest } = body as Readonly<Record<string, JsonValue>>;
   return hash('sha256', JSON.stringify(sorted(key === null ? (body as JsonValue) : rest)), 'buffer');

@@ -3,33 +3,18 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { newId } from '../../../store/ids.js';
 import type { Message } from '../../../store/messages.js';
 import type { Store } from '../../../store/store.js';
-import { sessionOf } from '../../session-name.js';
-import type { Caller } from '../route-scopes.js';
+import type { ConversationFacts } from './conversations.js';
 import { OpenAiError } from './errors.js';
 import { messageIdOf } from './ids.js';
+import { openAiChannel, owns, sessionNamed } from './session-names.js';
 import type { OpenAiSettings } from './settings.js';
-
-/** The channel of messages that come by this API. */
-export const openAiChannel = 'openai';
-
-/** The first part of the names of all sessions that a token may see. No token has such a name as the operator's. */
-export function ownerOf(caller: Caller): string {
-  return caller === 'operator' ? '@operator' : caller.name;
-}
-
-/** The session that a client calls so. Each token has its own. */
-export function sessionNamed(owner: string, name: string): string {
-  return sessionOf(openAiChannel, `${owner}:${name}`);
-}
-
-export function owns(owner: string, session: string): boolean {
-  return session.startsWith(`${openAiChannel}:${owner}:`);
-}
 
 export interface SessionChoice {
   readonly session: string;
   /** It was made for this request, and is deleted a while after its last turn. */
   readonly isThrowAway: boolean;
+  /** Exchanges that its conversation was made with. Default: none. */
+  readonly earlier?: ConversationFacts['earlier'];
 }
 
 export interface SessionRequest {
@@ -48,8 +33,8 @@ export interface SessionRequest {
 export interface SessionLookups {
   readonly store: Pick<Store, 'session' | 'history'>;
   readonly settings: () => OpenAiSettings;
-  /** The session of a conversation; null: the owner has none of that id. */
-  readonly conversation: (owner: string, id: string) => Promise<string | null>;
+  /** The conversation; null: the owner has none of that id. */
+  readonly conversation: (owner: string, id: string) => Promise<ConversationFacts | null>;
   /** The message of a response of this owner; null: there is none. */
   readonly response: (owner: string, id: string) => Promise<Message | null>;
 }
@@ -70,9 +55,9 @@ export async function chooseSession(
     return isJob ? throwAway(request) : { session, isThrowAway: false };
   }
   if (conversation !== null) {
-    const session = await lookups.conversation(owner, conversation);
-    if (session === null) throw unknown('conversation', conversation);
-    return { session, isThrowAway: false };
+    const found = await lookups.conversation(owner, conversation);
+    if (found === null) throw unknown('conversation', conversation);
+    return { ...found, isThrowAway: false };
   }
   if (previousResponse !== null) {
     const message = await lookups.response(owner, previousResponse);

@@ -14,7 +14,7 @@ const deltasAfter = sql<[id: Buffer, after: number, limit: number], Delta>(
   `SELECT d.position, d.attempt, d.text FROM messages m JOIN deltas d ON d.message = m.number
    WHERE m.id = ? AND d.position > ? ORDER BY d.position LIMIT 0 + ?`,
 );
-const deleteDeltas = sql<[message: number]>('DELETE FROM deltas WHERE message = ?');
+const deleteDeltas = sql<[message: number]>("DELETE FROM deltas WHERE message = ? AND text <> ''");
 
 /** The number of pieces, which is the position of the last one. */
 export function countDeltas({ sql }: Transaction, message: number): number {
@@ -42,6 +42,7 @@ export function readDeltas({ sql }: Transaction, id: string, after: number, limi
   return { items: rows.slice(0, limit), more: rows.length > limit };
 }
 
+/** Keeps the empty ones, which tell a late reader that what it has read is void. */
 export function forgetDeltas({ sql }: Transaction, message: number): void {
   sql.run(deleteDeltas, message);
 }
