@@ -21,7 +21,7 @@ function beginOf(restarts: number): number {
  */
 export class ResponseEvents implements RunEvents {
   readonly isResumable = true;
-  readonly #message: Message;
+  #message: Message;
   /** The number of the last event that the client has. */
   readonly #after: number;
   #isOver = false;
@@ -52,7 +52,8 @@ export class ResponseEvents implements RunEvents {
     return text === '' ? this.#restart() : this.#beginItem() + this.#delta(text);
   }
 
-  end(outcome: Outcome): string {
+  end(outcome: Outcome, message: Message): string {
+    this.#message = message;
     const progress = this.running();
     const events = outcome.type === 'reply' ? this.#reply(outcome) : this.#failure(outcome);
     this.#isOver = true;

@@ -87,7 +87,10 @@ export function addResponseRoutes(application: FastifyInstance, options: Respons
     if (background === true) return view(message);
     const ended = await longPolls.read(message.id, Number.POSITIVE_INFINITY, reply.raw);
     if (ended === null) throw gone();
-    if ((await outcomeOf(ended, store)) === null) throw stopping();
+    const outcome = await outcomeOf(ended, store);
+    if (outcome === null) throw stopping();
+    // Clients take a failure within an answer for an answer.
+    if (outcome.type !== 'reply') throw outcome.error;
     return view(ended);
   });
 

@@ -13,7 +13,8 @@ export interface RunEvents {
   running(): string;
   /** An empty piece: the turn runs again, and what was sent is void. */
   piece(piece: TextPiece): string;
-  end(outcome: Outcome): string;
+  /** `message`: as it is at its end. */
+  end(outcome: Outcome, message: Message): string;
   /** The gateway stops, or the message is gone. */
   breakOff(reason: 'stop' | 'gone'): string;
   /** Nothing may follow. */
@@ -104,7 +105,7 @@ export class RunStream {
         // The marks with which the text began anew are there still.
         if (this.#events.isResumable) await this.#catchUp();
         await response.drained();
-        this.#write(this.#events.end(outcome));
+        this.#write(this.#events.end(outcome, message));
         return;
       }
       this.#noteState(message);

@@ -72,6 +72,7 @@ test('a response is the reply, and can be read again', async () => {
   expect(view).toMatchObject({
     object: 'response',
     status: 'completed',
+    completed_at: Math.floor(((await front.store.message(turn.messageId))?.changedAt ?? 0) / 1_000),
     model: 'default',
     instructions: 'Be brief.',
     metadata: { a: 'b' },
@@ -104,7 +105,8 @@ test('one that dies has failed, with the reason; one that is cancelled is cancel
   const turn = await front.turn();
   await front.store.failTurn(turn, 'exit status 3', null);
   front.events.emit(turn.messageId, turn.session, 'dead');
-  expect(await viewOf(answer)).toMatchObject({
+  expect(await errorOf(answer)).toMatchObject({ status: 500, error: { code: 'run_failed' } });
+  expect(await viewOf(get(`resp_${turn.messageId.replaceAll('-', '')}`))).toMatchObject({
     status: 'failed',
     error: { code: 'server_error', message: 'The run failed: exit status 3' },
   });
