@@ -180,6 +180,7 @@ install_test_packages() {
   # sd-notify alone is built.
   if [ -f /usr/include/systemd/sd-daemon.h ]; then npm ci --prefix test/peers; else npm ci --ignore-scripts --prefix test/peers; fi
   npm ci --ignore-scripts --prefix test/library
+  npm ci --ignore-scripts --prefix test/openai-clients
   npm ci --ignore-scripts --prefix tools/library/reference
   if $measured && { [ ! -d bench/node_modules ] || [ bench/package-lock.json -nt bench/node_modules/.package-lock.json ]; }; then
     npm ci --prefix bench --no-audit --no-fund
