@@ -43,6 +43,8 @@ export class RunStream {
   readonly #events: RunEvents;
   #text: LiveText;
   #isRunning = false;
+  /** Text was sent. */
+  #hasText = false;
   #isStopped = false;
   #pauseMs = firstPauseMs;
 
@@ -109,6 +111,7 @@ export class RunStream {
         return;
       }
       this.#noteState(message);
+      if (!this.#events.isResumable && !this.#hasText) await this.#passOverVoid(message);
       const { position } = this.#text;
       const isBehind = response.takesMore && (await this.#text.catchUp());
       if (this.#text.position > position) this.#pauseMs = firstPauseMs;
@@ -132,6 +135,14 @@ export class RunStream {
     if (turn !== this.#text.messageId) this.#text = this.#textOf(turn);
   }
 
+  /** A client that can't be told that a text is void is not sent one: that of attempts before the one that runs, or will. */
+  async #passOverVoid({ state, collectedIn }: Message): Promise<void> {
+    const { messageId } = this.#text;
+    const isQueued = (collectedIn?.state ?? state) === 'queued';
+    const after = await lastVoid(messageId, isQueued, this.#options.store);
+    if (after > this.#text.position && !this.#hasText) this.#text = this.#textOf(messageId, after);
+  }
+
   async #catchUp(): Promise<void> {
     this.#text.lookAgain();
     while (this.#response.goesOn) {
@@ -144,13 +155,17 @@ export class RunStream {
     return events === '' || this.#response.write(events);
   }
 
-  #textOf(messageId: string): LiveText {
+  #textOf(messageId: string, after = 0): LiveText {
     return new LiveText({
       messageId,
+      after,
       hasBegun: true,
       read: (after, limit) => this.#options.store.deltas(messageId, after, limit),
       write: (event) => this.#write(event),
-      format: (piece) => (this.#events.isOver ? '' : this.#events.piece(piece)),
+      format: (piece) => {
+        if (piece.text !== '') this.#hasText = true;
+        return this.#events.isOver ? '' : this.#events.piece(piece);
+      },
       takesMore: () => this.#response.goesOn && this.#response.takesMore,
     });
   }
@@ -161,5 +176,20 @@ export class RunStream {
     const pause = this.#pauseMs;
     this.#pauseMs *= 2;
     return pause;
+  }
+}
+
+/** Pieces of one read. */
+const pageSize = 100;
+
+/** The number of the last piece that is void: all are while no attempt runs, else those up to the last empty one. */
+async function lastVoid(messageId: string, isQueued: boolean, store: Pick<Store, 'deltas'>): Promise<number> {
+  let last = 0;
+  for (let after = 0; ; ) {
+    const { items, more } = await store.deltas(messageId, after, pageSize);
+    after = items.at(-1)?.position ?? after;
+    if (isQueued) last = after;
+    else last = items.findLast(({ text }) => text === '')?.position ?? last;
+    if (!more) return last;
   }
 }

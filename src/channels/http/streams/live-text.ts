@@ -6,6 +6,8 @@ export type TextPiece = Pick<Delta, 'position' | 'text'>;
 
 export interface LiveTextOptions {
   readonly messageId: string;
+  /** The number of the last piece that is not to be sent. Default: 0. */
+  readonly after?: number;
   /** True if pieces may have been written before. */
   readonly hasBegun: boolean;
   /** Pieces behind a number, as the store has them. */
@@ -44,6 +46,7 @@ export class LiveText {
     this.messageId = options.messageId;
     this.#options = options;
     this.#isBehind = options.hasBegun;
+    this.#position = options.after ?? 0;
   }
 
   /** The number of the last piece that was sent; 0 if none was. */

@@ -318,6 +318,28 @@ describe('a stream', () => {
     expect(text).not.toContain('[DONE]');
   });
 
+  test.each(['before', 'after'])(
+    'has nothing of an attempt that ended before it was opened: %s the next one',
+    async (when) => {
+      const key = { 'idempotency-key': 'k' };
+      const left = await front.chat({ ...hello, stream: true }, key);
+      const first = await front.turn();
+      await front.store.appendDeltas(first, ['void', ' text']);
+      await left.body?.cancel();
+      await front.store.putBackTurns([{ ...first, cutOff: true }]);
+      const open = () => front.chat({ ...hello, stream: true }, key);
+      const early = when === 'before' ? await open() : null;
+      const again = await front.turn();
+      front.events.emit(again.messageId, again.session, 'running');
+      await front.write(again, ['', 'fresh']);
+      const response = early ?? (await open());
+      await front.complete(again, 'fresh air');
+      const text = await response.text();
+      expect(textIn(text)).toBe('fresh air');
+      expect(text).toContain('[DONE]');
+    },
+  );
+
   test('goes on without a word if nothing of the first attempt was sent', async () => {
     const response = await front.chat({ ...hello, stream: true });
     const turn = await front.turn();
