@@ -16,16 +16,16 @@ const joinedMs = 10 * 60_000;
 export interface RunPlace {
   readonly messageId: string;
   readonly session: string;
-  /** For the store, so that a run which is begun twice at once is accepted once. */
-  readonly retryKey: string;
+  /** For the store, so that a run which is begun twice at once is accepted once; null: the client counts no tries. */
+  readonly retryKey: string | null;
 }
 
 export interface PostedRequest {
   readonly headers: IncomingHttpHeaders;
   readonly owner: string;
   readonly address: string;
-  /** SHA-256 of all that the request says. */
-  readonly fingerprint: Uint8Array;
+  /** SHA-256 of all that the request says; null: the client counts no tries. */
+  readonly fingerprint: Uint8Array | null;
 }
 
 /** Remembers requests of clients that count their tries, so that a further try finds the run of the first. */
@@ -48,7 +48,9 @@ export class Retries {
     choose: () => Promise<string>,
   ): Promise<{ readonly place: RunPlace; readonly message: Message | null }> {
     const tries = triesIn(request.headers);
-    if (tries === null) return { place: placeOf(newId(), await choose()), message: null };
+    if (tries === null) {
+      return { place: { messageId: newId(), session: await choose(), retryKey: null }, message: null };
+    }
     const key = recordKey(request);
     const known = tries === 0 ? null : await this.#known(key);
     if (known !== null) {
@@ -75,6 +77,11 @@ function placeOf(messageId: string, session: string): RunPlace {
   return { messageId, session, retryKey: `sd-gateway-run:${messageId}` };
 }
 
+/** True if the client tells how often it has tried. */
+export function countsTries(headers: IncomingHttpHeaders): boolean {
+  return triesIn(headers) !== null;
+}
+
 /** The tries before this one; null: the client doesn't count them. */
 function triesIn(headers: IncomingHttpHeaders): number | null {
   const given = headers['x-stainless-retry-count'];
@@ -82,5 +89,5 @@ function triesIn(headers: IncomingHttpHeaders): number | null {
 }
 
 function recordKey({ owner, address, fingerprint }: PostedRequest): string {
-  return hash('sha256', `${owner}\n${address}\n${Buffer.from(fingerprint).toString('hex')}`);
+  return hash('sha256', `${owner}\n${address}\n${Buffer.from(fingerprint ?? []).toString('hex')}`);
 }

@@ -15,7 +15,7 @@ import type { GivenPart } from './content-parts.js';
 import type { GivenTurn } from './conversation.js';
 import { invalid, noRetry, OpenAiError } from './errors.js';
 import { agentOf } from './model-routes.js';
-import type { Retries } from './retries.js';
+import { countsTries, type Retries } from './retries.js';
 import { openAiChannel, ownerOf } from './session-names.js';
 import { chooseSession, type SessionChoice, type SessionLookups } from './sessions.js';
 import type { ThrowAwaySessions } from './throw-away.js';
@@ -55,7 +55,9 @@ export class Runs {
     const owner = ownerOf(callerOf(request));
     const agent = agentOf(run.model, this.#options.sessions.agents);
     const key = keyIn(request);
-    const fingerprint = fingerprintOf(request, key);
+    // A body may have megabytes of files.
+    const isKnownAgain = key !== null || countsTries(request.headers);
+    const fingerprint = isKnownAgain ? fingerprintOf(request, key) : null;
     let before: GivenTurn['earlier'] = [];
     const choose = async () => {
       const { session, earlier: begun = [] } = await this.#choose(request, run, owner, key);
