@@ -81,7 +81,7 @@ async function mendAll(found: readonly Finding[], target: DoctorTarget): Promise
 }
 
 /** Looks at everything. Nothing is healthy whose next start is known to fail: what `restart` refuses is told, too. */
-async function look(parsed: ParsedCommand, target: DoctorTarget) {
+export async function look(parsed: ParsedCommand, target: DoctorTarget) {
   const facts = await gather(target);
   const found = examine(facts);
   // One failure is counted once.

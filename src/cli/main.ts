@@ -44,6 +44,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   status: async () => (await import('./status/status.js')).run,
   logs: async () => (await import('./logs/logs.js')).run,
   doctor: async () => (await import('./doctor.js')).run,
+  diagnostics: async () => (await import('./diagnostics/diagnostics.js')).diagnostics,
   'check-config': async () => (await import('./check-config.js')).run,
   channel: async () => (await import('./channel/channel-test.js')).run,
   completion: async () => (await import('./docs/completion.js')).run,
@@ -51,6 +52,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
 
 /** They change something: who reads of it may have seen enough, but it is to be done as a whole. */
 const changing = [
+  'diagnostics',
   'init',
   'import',
   'install',

@@ -142,9 +142,14 @@ function viewOf(value: unknown): unknown {
   return Object.fromEntries(members);
 }
 
-/** Writes what a command found as a line of JSON: snake_case, times of RFC 3339, units in names. */
+/** The public form of what a command found: snake_case, times of RFC 3339, units in names. */
+export function reportView(report: object): object {
+  return viewOf(report) as object;
+}
+
+/** Writes what a command found as a line of JSON, in its public form. */
 export function reportLine(report: object): string {
-  return versionedLine(viewOf(report) as object);
+  return versionedLine(reportView(report));
 }
 
 /** Writes an object that has its public form already as a line of JSON. */

@@ -235,7 +235,11 @@ export function parseCommand(command: CommandDescription, words: readonly string
   for (const token of tokens) {
     if (token.kind === 'positional') operands.push(token.value);
     if (token.kind !== 'option') continue;
-    const option = options.find(({ name }) => name === token.name);
+    const option = options.find(
+      // An option --output of the command's own leaves -o to the format, unless it is -o, too.
+      ({ name, short, value }) =>
+        name === token.name && (value !== 'FILE' || token.rawName !== '-o' || short === 'o'),
+    );
     if (option === undefined) throw unknownOption(token.name, options, command.name);
     if (option.value === undefined) {
       if (token.value !== undefined) throw new UsageError(`--${option.name} takes no value`, command.name);

@@ -115,11 +115,21 @@ export function commentedConfiguration(tables: readonly WrittenTable[], command 
   return [headingFrom(command), ...sections].join('\n');
 }
 
+/** How a configuration is shown to others than its operator. */
+export interface Showing {
+  /** The value of a key as TOML, or null if it is to be left out. */
+  value(value: unknown, key: ConfigurationKey): string | null;
+  /** The name of a table such as `[channels.NAME]`. */
+  name(table: string, name: string): string;
+}
+
+const asItIs: Showing = { value: written, name: (_table, name) => name };
+
 /**
  * A configuration as TOML, with every key and its value: reading it gives the same configuration. A key without a value
  * is a comment.
  */
-export function writtenConfiguration(configuration: Configuration): string {
+export function writtenConfiguration(configuration: Configuration, showing = asItIs): string {
   const { agents, channels, route } = configuration;
   const tables = [...new Set(settings.map(({ path }) => path.slice(0, -1).join('.')))];
   const single = tables.map((table) => {
@@ -128,16 +138,19 @@ export function writtenConfiguration(configuration: Configuration): string {
       table === '' ? null : `[${table}]`,
       keys,
       table === '' ? configuration : tableAt(configuration, table),
+      showing,
     );
   });
   const named = (name: string, values: Readonly<Record<string, object>>) =>
-    Object.entries(values).map(([each, value]) => section(`[${name}.${each}]`, keysIn(name), value));
+    Object.entries(values).map(([each, value]) =>
+      section(`[${name}.${showing.name(name, each)}]`, keysIn(name), value, showing),
+    );
   const { default: _, ...others }: Readonly<Record<string, AgentConfiguration>> = agents;
   return [
     ...single,
     ...named('agents', others),
     ...named('channels', channels),
-    ...route.map((rule) => section('[[route]]', keysIn('route'), rule)),
+    ...route.map((rule) => section('[[route]]', keysIn('route'), rule, showing)),
   ].join('\n');
 }
 
@@ -149,18 +162,26 @@ function keysIn(table: string): readonly ConfigurationKey[] {
   return repeatedKeys().filter(({ path }) => path[0] === table);
 }
 
-function section(heading: string | null, keys: readonly ConfigurationKey[], values: object): string {
+function section(
+  heading: string | null,
+  keys: readonly ConfigurationKey[],
+  values: object,
+  showing: Showing,
+): string {
   const lines = keys.flatMap((key) => {
     const name = key.path.at(-1) ?? '';
     const value = (values as Readonly<Record<string, unknown>>)[name];
     // The key of another type, or a condition that a route doesn't have.
     if (value === undefined) return [];
-    return [value === null ? `# ${name} is unset` : `${name} = ${written(value, key)}`];
+    if (value === null) return [`# ${name} is unset`];
+    const shown = showing.value(value, key);
+    return [shown === null ? `# ${name} is left out` : `${name} = ${shown}`];
   });
   return [...(heading === null ? [] : [heading]), ...lines, ''].join('\n');
 }
 
-function written(value: unknown, { unit }: ConfigurationKey): string {
+/** A value as it stands in the file. */
+export function written(value: unknown, { unit }: ConfigurationKey): string {
   switch (unit) {
     case 'time':
       return quoted(writtenTimeSpan(Number(value)));

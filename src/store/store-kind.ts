@@ -1,4 +1,5 @@
 import type { ArchiveItem } from './archive.js';
+import type { StoreCounts } from './messages.js';
 import type { LastRun, OpeningStore, RunRecord, StoreEvents, StorePolicy } from './open-store.js';
 
 export interface StoreSetup<Settings> {
@@ -55,6 +56,16 @@ export interface Integrity {
   readonly refused?: string;
 }
 
+/** A store without anything of its messages, for a report. */
+export interface StoreDescription {
+  /** The database and its version, such as "SQLite 3.50.4". */
+  readonly engine: string;
+  /** Null: there is no database yet. */
+  readonly schemaVersion: number | null;
+  /** Null: there is no database of this version. */
+  readonly counts: StoreCounts | null;
+}
+
 /** A store as a command sees it, beside a gateway or without one. */
 export interface OfflineStore {
   readonly name: string;
@@ -74,6 +85,8 @@ export interface OfflineStore {
   lost?(): Promise<string | null>;
   /** Throws the errors of stat(2). Absent: this kind has no such log. */
   log?(): StoreLog;
+  /** Rejects with a StoreError or an IdentityError. Absent: this kind can't tell. */
+  describe?(): Promise<StoreDescription>;
   /**
    * Loads the actions of `sd-gateway store`. Throws a StoreError if a module is missing.
    * @param changes True if the action changes the store, for which no gateway may have it.

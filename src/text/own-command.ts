@@ -13,7 +13,7 @@ type OptionName = keyof GatewayOptions;
 /** Commands about the unit. */
 const ofTheUnit = ['start', 'stop', 'restart', 'reload', 'status', 'logs', 'install', 'uninstall'];
 /** Commands that look at files, and need no address. */
-const ofTheFiles = ['doctor', 'check-config', 'store', 'init', 'import'];
+const ofTheFiles = ['doctor', 'check-config', 'store', 'init', 'import', 'diagnostics'];
 
 /** The options of them that a command takes. */
 export function gatewayOptionsOf(command: string): readonly OptionName[] {

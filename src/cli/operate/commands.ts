@@ -197,4 +197,31 @@ export const operateCommands: readonly CommandDescription[] = [
     ],
     examples: ['sd-gateway doctor', 'sd-gateway doctor --fix'],
   },
+  {
+    name: 'diagnostics',
+    operands: '',
+    operandCount: { least: 0, most: 0 },
+    summary: 'Write one redacted archive for the report of a bug.',
+    description: [
+      'The archive has versions, status, the findings of "doctor", the configuration in force, the unit with its drop-ins and its drift, the last runs, records of the journal, counts and sizes of the store. README.txt in it names what could not be had.',
+      'Of each text only the words stay that the program itself has. No message, reply, name, address or secret is to be in it. Look at it before you send it.',
+      'Works while the gateway is stopped or its configuration is damaged. As root it has more of a unit of the system.',
+    ],
+    options: [
+      ...unitOptions,
+      configurationOption,
+      {
+        name: 'output',
+        value: 'FILE',
+        summary: 'The archive, which must not be there yet; sd-gateway-diagnostics-TIME.tar.gz by default.',
+      },
+      jsonOption,
+    ],
+    exitStatuses: [
+      [commandStatus.success, 'It was written; what is missing in it was printed.'],
+      [commandStatus.failure, 'It could not be written, or the file is there already.'],
+      usageStatus,
+    ],
+    examples: ['sd-gateway diagnostics', 'sudo sd-gateway diagnostics --output /tmp/report.tar.gz'],
+  },
 ];

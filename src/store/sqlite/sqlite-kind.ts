@@ -52,6 +52,11 @@ function offlineSqlite(file: StoreFile): OfflineStore {
       loadSqlite(path);
       return actingAs(user, () => readRuns(path));
     },
+    describe: async () => {
+      const { describeDatabase, loadSqlite } = await import('./tools/offline.js');
+      loadSqlite(path);
+      return actingAs(user, () => describeDatabase(path));
+    },
     tools: async (changes) => {
       const tools = await import('./tools/maintenance.js');
       tools.loadSqlite(path);

@@ -2,11 +2,14 @@ import { existsSync, statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
 import { keptRuns, type RunRecord } from '../../open-store.js';
 import { StoreError } from '../../store-error.js';
+import type { StoreDescription } from '../../store-kind.js';
 import { toStoreError } from '../file/errors.js';
 import { checkFiles, checkHeader } from '../file/inspect.js';
 import { schemaVersionOf } from '../file/migrate.js';
 import { openSqlite } from '../file/open-sqlite.js';
 import { applicationId, schemaVersion } from '../file/schema.js';
+import { Statements } from '../operations/statements.js';
+import { type Counters, readCounters } from '../operations/transaction.js';
 
 export { lostDatabase } from '../file/inspect.js';
 
@@ -74,6 +77,30 @@ export function readRuns(path: string): readonly RunRecord[] | null {
         .pluck()
         .all(keptRuns)
         .map((record) => JSON.parse(String(record)) as RunRecord);
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    throw toStoreError(error, path);
+  }
+}
+
+function countsOf(counters: Counters | undefined): StoreDescription['counts'] {
+  if (counters === undefined) return null;
+  const { place: _place, round: _round, epoch: _epoch, ...counts } = counters;
+  return counts;
+}
+
+/** See `OfflineStore.describe`. Nothing in the database is changed. Throws a StoreError. */
+export function describeDatabase(path: string): StoreDescription {
+  try {
+    const exists = existsSync(path);
+    const database = exists ? connectOffline(path, busyTimeout) : openSqlite(':memory:');
+    try {
+      const version = database.prepare<[], string>('SELECT sqlite_version()').pluck().get();
+      const found = exists ? schemaVersionOf(database) : null;
+      const counters = found === schemaVersion ? new Statements(database).get(readCounters) : undefined;
+      return { engine: `SQLite ${version}`, schemaVersion: found, counts: countsOf(counters) };
     } finally {
       database.close();
     }
