@@ -44,6 +44,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   status: async () => (await import('./status/status.js')).run,
   logs: async () => (await import('./logs/logs.js')).run,
   doctor: async () => (await import('./doctor.js')).run,
+  schedule: async () => (await import('./schedule/schedule.js')).schedule,
   diagnostics: async () => (await import('./diagnostics/diagnostics.js')).diagnostics,
   'check-config': async () => (await import('./check-config.js')).run,
   channel: async () => (await import('./channel/channel-test.js')).run,
@@ -72,6 +73,7 @@ function changesSomething({ command, operands: [action] }: ParsedCommand): boole
   return (
     changing.includes(command.name) ||
     (command.name === 'dead' && /^(retry|discard)$/.test(action ?? '')) ||
+    (command.name === 'schedule' && /^(add|remove|post)$/.test(action ?? '')) ||
     (command.name === 'people' && /^(accept|forget)$/.test(action ?? '')) ||
     (command.name === 'token' && /^(add|revoke)$/.test(action ?? ''))
   );

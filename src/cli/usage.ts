@@ -17,6 +17,7 @@ import { importCommands } from './import/commands.js';
 import { initCommands } from './init/commands.js';
 import { installCommands } from './install/commands.js';
 import { operateCommands } from './operate/commands.js';
+import { scheduleCommands } from './schedule/commands.js';
 
 /** All commands, in the order of the help. */
 export const commands: readonly CommandDescription[] = [
@@ -51,6 +52,7 @@ export const commands: readonly CommandDescription[] = [
   ...importCommands,
   ...installCommands,
   ...operateCommands,
+  ...scheduleCommands,
   {
     name: 'store',
     operands: 'ACTION [FILE]',

@@ -11,7 +11,17 @@ export interface GatewayOptions {
 type OptionName = keyof GatewayOptions;
 
 /** Commands about the unit. */
-const ofTheUnit = ['start', 'stop', 'restart', 'reload', 'status', 'logs', 'install', 'uninstall'];
+const ofTheUnit = [
+  'start',
+  'stop',
+  'restart',
+  'reload',
+  'status',
+  'logs',
+  'install',
+  'uninstall',
+  'schedule',
+];
 /** Commands that look at files, and need no address. */
 const ofTheFiles = ['doctor', 'check-config', 'store', 'init', 'import', 'diagnostics'];
 

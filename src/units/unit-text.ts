@@ -96,15 +96,16 @@ export function environmentFilePath(path: string): string {
 /** The origin of a file: as install wrote it, edited since, or somebody else’s. */
 export type Ownership = 'own' | 'edited' | 'foreign';
 
-const header = /^# Written by "sd-gateway install"; sha256 of the lines below: ([0-9a-f]{64})\n/;
+const header =
+  /^# Written by "sd-gateway (?:install|schedule add)"; sha256 of the lines below: ([0-9a-f]{64})\n/;
 
 function hashOf(text: string): string {
   return createHash('sha256').update(text, 'utf8').digest('hex');
 }
 
 /** The text below a first line that says who wrote it, and holds the hash that tells an edit by hand. */
-export function seal(body: string): string {
-  return `# Written by "sd-gateway install"; sha256 of the lines below: ${hashOf(body)}\n${body}`;
+export function seal(body: string, command: 'install' | 'schedule add' = 'install'): string {
+  return `# Written by "sd-gateway ${command}"; sha256 of the lines below: ${hashOf(body)}\n${body}`;
 }
 
 /** Judges a file by its first line and its hash. */

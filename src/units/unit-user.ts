@@ -44,7 +44,9 @@ export function otherUnitOf(owner: UnitOwner, user: string, unit: string): strin
   // A file hides those of its name in the later directories.
   const seen = new Set([unit]);
   for (const directory of unitPath(owner).filter(existsSync)) {
-    for (const name of readdirSync(directory).filter((entry) => /^sd-gateway(-.*)?\.service$/.test(entry))) {
+    for (const name of readdirSync(directory).filter((entry) =>
+      /^sd-gateway(-[^:]*)?\.service$/.test(entry),
+    )) {
       if (seen.has(name)) continue;
       seen.add(name);
       const path = join(directory, name);

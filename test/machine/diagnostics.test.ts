@@ -209,7 +209,7 @@ describeOnMachine('sd-gateway diagnostics', (machine) => {
       });
       expect(files['unit.txt']).toContain('\nProtectSystem=strict\n');
       expect(files['unit.txt']).toContain('\nEnvironment=… …\n');
-      expect(files['configuration.toml']).toContain('[agents.default]\ntype = "command"\n');
+      expect(files['configuration.toml']).toContain('[agent]\ntype = "command"\n');
       expect(files['configuration.toml']).toContain('[log]\nlevel = "debug"\nbodies = true\n');
       expect(files['journal.jsonl']).toMatch(/"kind":"ready",.*"MESSAGE":"Ready after \d+ ms/);
       expect(JSON.parse(files['store.json'] ?? '')).toMatchObject({

@@ -53,9 +53,9 @@ function givenToken(): string {
 async function readTokens(parsed: ParsedCommand, location: GatewayLocation): Promise<readonly string[]> {
   const { directories, unit } = location;
   const { state, earlierUserState } = directories;
-  const given = givenToken();
-  if (given !== '') {
-    if (tokenForm.pattern.test(given)) return [given];
+  const told = givenToken();
+  if (told !== '') {
+    if (tokenForm.pattern.test(told)) return [told];
     process.stderr.write(`sd-gateway: the token in SD_GATEWAY_TOKEN ${tokenForm.text}.\n`);
     return [];
   }
@@ -63,7 +63,10 @@ async function readTokens(parsed: ParsedCommand, location: GatewayLocation): Pro
   const reasons: string[] = [];
   let isDenied = false;
   let isUnusable = false;
-  const credentials = credentialsOf(unit);
+  const { credentials: given } = directories;
+  // A service beside the gateway's, such as that of a schedule, has its own.
+  const isGiven = unit === null && given !== null && existsSync(join(given, 'token'));
+  const credentials = isGiven ? [given] : credentialsOf(unit);
   for (const directory of [...credentials, state, earlierUserState]) {
     if (directory === null) continue;
     const path = join(directory, 'token');

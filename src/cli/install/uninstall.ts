@@ -15,6 +15,9 @@ import { controlSocketOf, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { whyNoManager } from '../operate/find.js';
 import { readUnit } from '../operate/unit.js';
+import { ScheduleFiles } from '../schedule/files.js';
+import { ScheduleError } from '../schedule/place.js';
+import { removeSchedule, scheduleNames } from '../schedule/remove.js';
 import { askYesNo, printable, reportLine } from '../terminal.js';
 import type { ParsedCommand } from '../usage.js';
 import { findTemplateInstance, templateObjection } from './facts.js';
@@ -31,7 +34,7 @@ export interface GatewayData {
 
 /** Matches the names of the gateway's entries in its state directory, an earlier version's (`compiled`) too. */
 const stateFile =
-  /^(gateway\.db.*|token|webhook-secret|lock|control\.sock|last-words\.json|fatal-signal|agents|compiled)$/;
+  /^(gateway\.db.*|token|webhook-secret|lock|control\.sock|last-words\.json|fatal-signal|agents|compiled|schedules)$/;
 
 /** The instance's name, if "init" has kept a configuration under this name; null: it is another file. */
 function keptConfigurationOf(file: string): string | null {
@@ -162,7 +165,7 @@ function notInstalled(target: UnitTarget, unit: string): UninstallError {
 function hasOtherUnit(target: UnitTarget, unit: string): boolean {
   const directory = unitDirectory(target);
   return readdirSync(directory)
-    .filter((name) => /^sd-gateway(-.*)?\.service$/.test(name) && name !== unit)
+    .filter((name) => /^sd-gateway(-[^:]*)?\.service$/.test(name) && name !== unit)
     .map((name) => join(directory, name))
     .some((path) => linkTarget(path) === null && judge(readFileSync(path, 'utf8')) !== 'foreign');
 }
@@ -202,6 +205,28 @@ async function removeUnit(target: UnitTarget, unit: string, path: string, say: S
   // Otherwise a failed unit is shown for as long as the manager runs. One that didn’t fail is gone, which it says.
   await manager.act('reset-failed', unit);
   say(`Removed ${path}`);
+}
+
+/** Nobody would take their messages. */
+async function removeSchedules(target: UnitTarget, removal: Removal, say: Say): Promise<void> {
+  const { scope, instance, home, environment } = target;
+  const { XDG_STATE_HOME, XDG_CONFIG_HOME } = environment;
+  const variables = {
+    ...(XDG_STATE_HOME === undefined ? {} : { XDG_STATE_HOME }),
+    ...(XDG_CONFIG_HOME === undefined ? {} : { XDG_CONFIG_HOME }),
+  };
+  const { state, earlierUserState } = directories({ scope, instance, home, environment: variables });
+  const isEarlier = earlierUserState !== null && target.systemdVersion < 254;
+  const store = {
+    manager: new ServiceManager(scope),
+    instance,
+    units: unitDirectory(target),
+    files: new ScheduleFiles(isEarlier ? earlierUserState : state),
+  };
+  for (const name of scheduleNames(store)) {
+    removal.removed.push(...(await removeSchedule(store, name)));
+    say(`Removed the schedule ${name}`);
+  }
 }
 
 /** The catalog explains the records of all instances: it goes with the last. */
@@ -281,6 +306,7 @@ async function uninstall(parsed: ParsedCommand, target: UnitTarget, say: Say): P
   }
   if (isPurge) await confirmPurge(data, unit, flags.has('yes'));
   if (isThere) {
+    await removeSchedules(target, removal, say);
     await removeUnit(target, unit, installed.path, say);
     removal.removed.push(installed.path);
     await removeCatalog(target, unit, removal, say);
@@ -333,7 +359,8 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     else for (const warning of removal.warnings) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     return commandStatus.success;
   } catch (error) {
-    if (error instanceof UninstallError) return refuse(error.status, error.message);
+    if (error instanceof UninstallError || error instanceof ScheduleError)
+      return refuse(error.status, error.message);
     const isExpected =
       error instanceof ServiceManagerError ||
       error instanceof ProgramError ||

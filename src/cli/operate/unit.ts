@@ -252,7 +252,7 @@ export function unitState(scope: Scope, name: string, shown: Readonly<Record<str
 }
 
 /** "Mon 2026-11-23 16:51:24 UTC", as systemctl writes a time in UTC; null when it is none. */
-function readTime(text: string | null): number | null {
+export function readTime(text: string | null): number | null {
   const match = /(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) UTC$/.exec(text ?? '');
   return match === null ? null : Date.parse(`${match[1]}T${match[2]}Z`);
 }

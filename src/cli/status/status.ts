@@ -84,7 +84,8 @@ async function showAll(parsed: ParsedCommand): Promise<number> {
   }
   const manager = new ServiceManager(scope);
   try {
-    const names = await manager.unitsMatching(pattern);
+    // The services of schedules have a ":", and are no gateways.
+    const names = (await manager.unitsMatching(pattern)).filter((name) => !name.includes(':'));
     const units = await Promise.all(names.map((name) => readUnit(manager, name)));
     if (parsed.flags.has('json')) process.stdout.write(reportLine({ units }));
     else if (units.length > 0) process.stdout.write(statusTable(units, Date.now(), terminalOf(parsed)));
