@@ -115,7 +115,7 @@ export function commentedConfiguration(tables: readonly WrittenTable[], command 
   return [headingFrom(command), ...sections].join('\n');
 }
 
-/** How a configuration is shown to others than its operator. */
+/** Decides what others than the operator see of a configuration. */
 export interface Showing {
   /** The value of a key as TOML, or null if it is to be left out. */
   value(value: unknown, key: ConfigurationKey): string | null;

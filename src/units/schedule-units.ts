@@ -58,7 +58,7 @@ export interface SchedulePlan {
   readonly directories: { readonly state: string; readonly runtime: string; readonly configuration: string };
 }
 
-/** What the gateway's unit has for its own service, and a post has no need of. */
+/** Directives of the gateway's unit that a post has no need of. */
 const ofTheGateway =
   /^(?:Type|NotifyAccess|Exec.*|Environment.*|.*Restart.*|SuccessExitStatus|WatchdogSec|Timeout.*|KillMode|OOMPolicy|(?:State|Runtime|Configuration)Directory.*|FileDescriptorStoreMax|User)$/;
 
@@ -123,7 +123,7 @@ export function scheduleService(shipped: string, plan: SchedulePlan): string {
     directive('Environment', quoteWord(`CONFIGURATION_DIRECTORY=${directories.configuration}`)),
     ...sandboxOf(shipped, plan),
   ];
-  // What a restart of the machine has cut off is posted at its next boot.
+  // The next boot posts those that a restart of the machine has cut off.
   const install = [directive('WantedBy', scope === 'system' ? 'multi-user.target' : 'default.target')];
   return seal(
     [section('Unit', unit), section('Service', service), section('Install', install)].join('\n'),

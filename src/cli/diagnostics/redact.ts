@@ -103,7 +103,7 @@ export class Redaction {
       const other = plain[at] ?? null;
       if (other !== null) return framed(word, own, other);
       if (/^[…–-]+$/.test(word)) return word;
-      // What stands beside it may have been put in, and begin with a word of the program.
+      // Its neighbour may have been put in, and begin with a word of the program.
       const follows = at > 0 && this.#words.hasPair(null, own);
       const precedes = at + 1 < words.length && this.#words.hasPair(own, null);
       return isOwn[at] === true || follows || precedes ? framed(word, own, own) : leftOut;
@@ -111,7 +111,7 @@ export class Redaction {
     return shown.join(' ').replace(/…(?: …)+/g, leftOut);
   }
 
-  /** How a word is shown that needs no neighbour; null: it does. */
+  /** The shown form of a word that needs no neighbour; null: it needs one. */
   #plain(word: string): string | null {
     if (harmless.test(word) || ownAddress.test(word)) return word;
     const [, scheme] = /^([a-z][a-z0-9+.-]{1,9}):\/\//i.exec(word) ?? [];

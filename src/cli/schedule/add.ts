@@ -23,7 +23,7 @@ const shownElapses = 5;
 export interface Added {
   readonly name: string;
   readonly timer: string;
-  /** What is left to do; null: nothing. */
+  /** The step that is left to do; null: none. */
   readonly warning: string | null;
   /** Seconds since the Unix epoch. */
   readonly next: readonly number[];

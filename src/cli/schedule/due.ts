@@ -1,6 +1,6 @@
 /** Times are seconds since the Unix epoch, which is how exactly systemd-analyze tells an elapse. */
 
-/** What was done of a schedule. */
+/** The elapses of a schedule that were seen. */
 export interface Progress {
   /** The newest elapse that was posted or is to be. */
   readonly last: number;
