@@ -34,6 +34,13 @@ describe('the command line', () => {
     [['check-config', '--output=json'], 0, /^\{.*"valid":true/, /^$/],
     [['check-config', '-o', 'text'], 0, /^# no file/, /^$/],
     [['check-config', '-o', 'yaml'], 64, /^$/, /--output is "json" or "text", not "yaml"/],
+    [
+      ['diagnostics', '-o', 'json', '--output', '/nonexistent/report.tar.gz'],
+      1,
+      /^\{"version":1,"error":\{.*ENOENT/,
+      /ENOENT.*\/nonexistent\/report\.tar\.gz/,
+    ],
+    [['schedule', 'post'], 64, /^$/, /post needs NAME/],
     [['completion', '-o', 'json', 'bash'], 64, /^\{"version":1,"error":/, /unknown option "-o"/],
     [['token'], 64, /^$/, /ACTION \[NAME\] is missing/],
     [['token', 'rotate'], 64, /^$/, /unknown action "rotate"; it is one of show, add, list, revoke/],

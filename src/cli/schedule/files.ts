@@ -43,8 +43,15 @@ export class ScheduleFileError extends Error {
   }
 }
 
-function parsed<Type>(type: z.ZodType<Type>, path: string): Type {
-  const text = readRegularFile(path, 'links-refused').toString();
+/** Null: there is no such file. One that this user may not read is an error. */
+function parsed<Type>(type: z.ZodType<Type>, path: string): Type | null {
+  let text: string;
+  try {
+    text = readRegularFile(path, 'links-refused').toString();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
   try {
     return type.parse(JSON.parse(text));
   } catch (cause) {
@@ -82,17 +89,13 @@ export class ScheduleFiles {
 
   /** Null: there is none. */
   read(name: string): Definition | null {
-    return this.#inside((directory) => {
-      const path = join(directory, `${name}.json`);
-      return existsSync(path) ? parsed(definition, path) : null;
-    });
+    return this.#inside((directory) => parsed(definition, join(directory, `${name}.json`)));
   }
 
   progress(name: string, { since }: Definition): Progress {
-    return this.#inside((directory) => {
-      const path = join(directory, `${name}.progress`);
-      return existsSync(path) ? parsed(progress, path) : { last: since, pending: [] };
-    });
+    return this.#inside(
+      (directory) => parsed(progress, join(directory, `${name}.progress`)) ?? { last: since, pending: [] },
+    );
   }
 
   /** On disk when it returns, whole or not at all. */

@@ -3,6 +3,7 @@ import { parseProperties } from '../../manager/service-manager.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { scheduleUnits } from '../../units/schedule-units.js';
 import { readTime } from '../operate/unit.js';
+import { CalendarError, nextElapses } from './calendar.js';
 import { type ScheduleStore, scheduleNames } from './remove.js';
 
 /** A schedule as it is shown. Times: ms since the Unix epoch; null: none, or not known. */
@@ -16,7 +17,7 @@ export interface ListedSchedule {
   readonly last: number | null;
   /** Elapses that wait for the gateway. */
   readonly waiting: number | null;
-  /** Such as "success" or "exit-code"; null: it has not run yet. */
+  /** The last run's: "success", "exit-code 78", "running", "waits for the gateway"; null: it has not run since the boot. */
   readonly result: string | null;
   /** ActiveState= of the timer. */
   readonly state: string;
@@ -33,6 +34,31 @@ async function show(
   const words = ['show', unit, '--no-pager', `--property=${properties.join(',')}`];
   const { stdout } = await manager.systemctl(words, { environment: { TZ: 'UTC' } });
   return parseProperties(stdout);
+}
+
+/** The outcome of the last run in a word; null: there was none. */
+function resultOf({
+  ActiveState = '',
+  SubState = '',
+  Result = '',
+  ExecMainStatus = '0',
+  ExecMainExitTimestamp = '',
+}: Readonly<Record<string, string>>): string | null {
+  if (SubState.startsWith('auto-restart')) return 'waits for the gateway';
+  if (ActiveState === 'activating' || ActiveState === 'active') return 'running';
+  if (readTime(ExecMainExitTimestamp) === null) return null;
+  return Result === 'exit-code' ? `${Result} ${ExecMainStatus}` : Result;
+}
+
+/** Null: it never comes again. */
+async function nextOf(calendar: string): Promise<number | null> {
+  try {
+    const [next = null] = await nextElapses(calendar, 1);
+    return next === null ? null : next * 1_000;
+  } catch (error) {
+    if (error instanceof CalendarError) return null;
+    throw error;
+  }
 }
 
 async function listed(store: ScheduleStore, name: string): Promise<ListedSchedule> {
@@ -55,19 +81,20 @@ async function listed(store: ScheduleStore, name: string): Promise<ListedSchedul
   } catch (error) {
     trouble = errorMessage(error);
   }
-  const { Result = '', ExecMainStatus = '0', ExecMainExitTimestamp = '', SubState = '' } = ofService;
-  const hasRun = readTime(ExecMainExitTimestamp) !== null;
-  const failed = Result === 'exit-code' ? `${Result} ${ExecMainStatus}` : Result;
+  const calendar = /OnCalendar=(.*?) ;/.exec(ofTimer['TimersCalendar'] ?? '')?.[1] ?? null;
+  const state = ofTimer['ActiveState'] ?? 'unknown';
+  const told = readTime(ofTimer['NextElapseUSecRealtime'] ?? '');
   return {
     name,
     timer,
     session,
-    calendar: /OnCalendar=(.*?) ;/.exec(ofTimer['TimersCalendar'] ?? '')?.[1] ?? null,
-    next: readTime(ofTimer['NextElapseUSecRealtime'] ?? ''),
+    calendar,
+    // While its service runs a timer waits for no elapse; they count all the same.
+    next: told ?? (state === 'active' && calendar !== null ? await nextOf(calendar) : null),
     last: readTime(ofTimer['LastTriggerUSec'] ?? ''),
     waiting,
-    result: SubState.startsWith('auto-restart') ? 'waits for the gateway' : hasRun ? failed : null,
-    state: ofTimer['ActiveState'] ?? 'unknown',
+    result: resultOf(ofService),
+    state,
     trouble,
   };
 }

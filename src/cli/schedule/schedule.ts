@@ -23,7 +23,7 @@ function linesOf({ name, session, calendar, next, last, waiting, result, state, 
   const backlog = waiting === null || waiting === 0 ? '' : `, ${waiting} waiting`;
   return [
     `${name}: ${calendar ?? '?'}, session ${session ?? '?'}${state === 'active' ? '' : `, timer ${state}`}`,
-    `  next ${time(next)}, last ${time(last)}: ${result ?? 'not run yet'}${backlog}`,
+    `  next ${time(next)}, last ${time(last)}: ${result ?? 'not run since the boot'}${backlog}`,
     ...(trouble === null ? [] : [`  ${trouble}`]),
   ];
 }
