@@ -66,7 +66,7 @@ function textMistake(json: string): string | null {
 }
 
 /** The text of a reply, which may be empty. */
-const replyText = z.string().refine((text) => !unstorable.test(text), unstorableMessage);
+export const replyText = z.string().refine((text) => !unstorable.test(text), unstorableMessage);
 
 const targetAddress = () =>
   z
