@@ -32,11 +32,15 @@ export const operations: readonly Operation[] = [
 ];
 
 /** Addresses that this description leaves out. `prefix` is the beginning of the address as Fastify has it. */
-export const leftOut: readonly { readonly prefix: string; readonly reason: string }[] = [];
+export const leftOut: readonly { readonly prefix: string; readonly reason: string }[] = [
+  { prefix: '/metrics', reason: 'It has the text format of Prometheus, which docs/metrics.md describes.' },
+];
 
 const about = `The interface of the gateway for programs: JSON over HTTP/1.1. The manual is \`docs/http.md\`.
 
 These calls only gain members: a client passes over members of answers, types of events and types of errors that it does not know. What would break a client gets addresses of its own, below \`/v2\`.
+
+The OpenAI-compatible API (\`docs/openai-front.md\`) is that of OpenAI, which has a description of its own.
 
 Each address that takes GET takes HEAD as well, but those of event streams. Times are RFC 3339 in UTC.`;
 

@@ -120,7 +120,8 @@ describe('each route', () => {
   beforeAll(async () => {
     const attachmentLimits = () => ({ count: 1, fileBytes: 10, totalBytes: 10 });
     const turnReplies = new TurnCallbacks(memoryRecords(), { attachmentLimits });
-    served = await serve({ channel: { hooks: new Hooks(), turnReplies } });
+    const metrics = { contentType: 'text/plain', text: async () => '' };
+    served = await serve({ channel: { hooks: new Hooks(), turnReplies, metrics } });
   });
   afterAll(() => served.dispose());
 
