@@ -42,6 +42,8 @@ import { QuestionMessages } from './questions/question-messages.js';
 import { Questions } from './questions/questions.js';
 import { SessionActions } from './session-actions.js';
 import type { SideWork } from './supervisor/side-work.js';
+import { tracedIntake } from './traces/traced-intake.js';
+import { Tracer } from './traces/tracer.js';
 import type { DrainedWork } from './work/work-loop.js';
 
 export interface WorkersOptions {
@@ -97,6 +99,7 @@ export class Workers {
   /** The channels that people write to. */
   #peopleChannels: ReadonlyMap<string, PeopleConfiguration>;
   #prepareSender: NodeJS.Timeout | undefined;
+  readonly #tracer = new Tracer();
 
   constructor(options: WorkersOptions) {
     this.#options = options;
@@ -132,6 +135,7 @@ export class Workers {
       owner,
       settings: this.#deliverySettings(),
       latePreview: (messageId) => live.lateReceipt(messageId),
+      tracer: this.#tracer,
       onEnd: (delivery, end) =>
         metrics.deliveryEnded(delivery, end, {
           general: this.#configuration.delivery.unknown,
@@ -167,6 +171,7 @@ export class Workers {
       owner,
       settings: this.#dispatchSettings(),
       attachmentLimits: () => this.attachmentSettings(),
+      tracer: this.#tracer,
       onEnd: (agent, outcome, durationMs) => metrics.turnEnded(agent, outcome, durationMs),
       onChange: (turn, state) => {
         const { replyTo } = turn;
@@ -225,7 +230,7 @@ export class Workers {
         onChange(id, session, 'queued');
       },
     });
-    this.intake = countedIntake(intake, metrics);
+    this.intake = tracedIntake(countedIntake(intake, metrics), this.#tracer);
     metrics.names = () => ({
       agents: this.#agents.names,
       channels: Object.keys(this.#configuration.channels),
@@ -245,6 +250,7 @@ export class Workers {
     });
     this.dispatcher.wake();
     this.#deliverer.wake();
+    this.#options.sideWork.run('Loading the API of OpenTelemetry', () => this.#tracer.load());
     this.#prepareSender = setTimeout(
       () => this.#options.sideWork.run('Loading the HTTP client of replies', () => this.#senders.prepare()),
       prepareSenderDelayMs,

@@ -38,6 +38,8 @@ export interface Delivery {
   /** From when its age counts: then, or when somebody had it tried again. */
   readonly dueSince: number;
   readonly attempt: number;
+  /** The trace of this attempt. Absent: that of the message, if it has one. */
+  readonly traceparent?: string;
   /** False: to be marked with `beginDelivery` before its first byte is sent, as it must not be sent twice unasked. */
   readonly idempotent: boolean;
   /** The policy if its outcome is not known; null: the gateway's. */

@@ -11,7 +11,7 @@ export interface TraceContext {
   readonly flags: string;
 }
 
-/** Null if the value is none: such a one is ignored, as the specification asks for. */
+/** Reads a context. Null: the value is none, which is ignored, as the specification asks for. */
 export function parseTraceparent(value: unknown): TraceContext | null {
   if (typeof value !== 'string') return null;
   const [, version, traceId = '', spanId = '', flags = '', rest] = form.exec(value) ?? [];

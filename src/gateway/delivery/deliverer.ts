@@ -5,6 +5,8 @@ import type { Log } from '../../log/log.js';
 import { type CutOff, type Delivery, settleUnknown } from '../../store/deliveries.js';
 import type { JsonValue, MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
+import { traceparentOf } from '../../text/trace-context.js';
+import { noSpans, type Tracer } from '../traces/tracer.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
 import { type AttemptRecord, DeliveryRecords } from './delivery-records.js';
 import type { AttemptEnd } from './destination.js';
@@ -52,6 +54,8 @@ export interface DelivererOptions {
   readonly settings: DeliverySettings;
   /** A delivery's message has got to this state, and that is on disk (`replied`: it is tried again later). */
   readonly onChange: (delivery: Delivery, state: MessageState) => void;
+  /** Makes a span of each attempt. Default: traces are passed on as they came. */
+  readonly tracer?: Pick<Tracer, 'begin'>;
   /** An attempt has ended, and that is on disk. Default: nobody is told. */
   readonly onEnd?: (delivery: Delivery, end: AttemptRecord) => void;
   readonly clock?: Clock;
@@ -89,6 +93,7 @@ export class Deliverer {
   readonly #retries = new RetryRegister();
   readonly #chooseSender: (delivery: Delivery) => ReplySender | null;
   readonly #noticeOf: (delivery: Delivery) => string | null;
+  readonly #tracer: Pick<Tracer, 'begin'>;
   readonly #latePreview: (messageId: string) => Promise<JsonValue>;
   #sender: ReplySender;
   #settings: DeliverySettings;
@@ -100,6 +105,7 @@ export class Deliverer {
     this.#chooseSender = options.senderOf ?? (() => null);
     this.#noticeOf = options.noticeOf ?? (({ notice }) => notice);
     this.#latePreview = options.latePreview ?? (async () => null);
+    this.#tracer = options.tracer ?? noSpans;
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
@@ -236,9 +242,29 @@ export class Deliverer {
   async #send(delivery: Delivery): Promise<void> {
     this.#destinations.begin(delivery);
     const begun = delivery.idempotent || (await this.#records.begin(delivery));
-    const outcome = begun ? await this.#sendParts(delivery) : null;
+    const outcome = begun ? await this.#sendTraced(delivery) : null;
     this.#destinations.end(delivery, endOf(outcome));
     if (outcome !== null) await this.#note(delivery, outcome);
+  }
+
+  /** The span is the parent of what the receiver does. */
+  async #sendTraced(delivery: Delivery): Promise<SendOutcome | null> {
+    const { metadata, target, messageId, attempt } = delivery;
+    const parent = traceparentOf(metadata);
+    const trace = this.#tracer.begin('sd_gateway.deliver', parent, {
+      'sd_gateway.channel': target.channel,
+      'sd_gateway.message': messageId,
+      'sd_gateway.attempt': attempt,
+    });
+    const { traceparent } = trace;
+    try {
+      const outcome = await this.#sendParts({ ...delivery, ...(traceparent !== null && { traceparent }) });
+      trace.end(outcome?.kind ?? 'not_recorded', outcome?.kind !== 'delivered');
+      return outcome;
+    } catch (error) {
+      trace.end('error', true);
+      throw error;
+    }
   }
 
   #senderOf(delivery: Delivery): ReplySender {

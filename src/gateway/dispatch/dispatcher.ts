@@ -6,6 +6,8 @@ import type { MessageState } from '../../store/messages.js';
 import type { AttachmentLimits } from '../../store/new-attachments.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
+import { traceparentOf } from '../../text/trace-context.js';
+import { noSpans, type Tracer } from '../traces/tracer.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
 import { type AgentHold, AgentHolds } from './agent-holds.js';
 import { AgentLoads } from './agent-loads.js';
@@ -64,6 +66,8 @@ export interface DispatcherOptions {
   readonly onChange: (turn: Turn, state: MessageState) => void;
   /** True if somebody waits for the turn's end. Default: nobody does. */
   readonly isAwaited?: (turn: Turn) => boolean;
+  /** Makes a span of each attempt. Default: traces are passed on as they came. */
+  readonly tracer?: Pick<Tracer, 'begin'>;
   /** Told how an attempt has ended, and how long it took. Default: nobody is. */
   readonly onEnd?: (agent: string, outcome: AttemptOutcome, durationMs: number) => void;
   /** Told what a turn under way has done. Default: nobody is. */
@@ -113,6 +117,7 @@ export class Dispatcher {
   readonly #questions: TurnQuestions;
   readonly #runner: TurnRunner;
   readonly #onEnd: DispatcherOptions['onEnd'];
+  readonly #tracer: Pick<Tracer, 'begin'>;
   #settings: DispatchSettings;
 
   constructor(options: DispatcherOptions) {
@@ -120,6 +125,7 @@ export class Dispatcher {
     this.#store = store;
     this.#agents = options.agents;
     this.#onEnd = options.onEnd;
+    this.#tracer = options.tracer ?? noSpans;
     this.#log = log;
     this.#owner = owner;
     this.#settings = options.settings;
@@ -275,7 +281,12 @@ export class Dispatcher {
 
   #start(turn: Turn): void {
     const agent = this.#agents.of(turn.agent);
-    const running = new RunningTurn(turn, agent);
+    const trace = this.#tracer.begin('sd_gateway.turn', traceparentOf(turn.metadata), {
+      'sd_gateway.agent': agent.name,
+      'sd_gateway.message': turn.messageId,
+      'sd_gateway.attempt': turn.attempt,
+    });
+    const running = new RunningTurn(turn, agent, trace);
     if (this.#cancelledEarly.delete(turn.messageId)) running.cutOff = 'cancelled';
     this.#running.add(running);
     this.#agents.begun(agent);
@@ -287,6 +298,7 @@ export class Dispatcher {
       const durationMs = performance.now() - began;
       this.#turnTime.add(durationMs);
       this.#onEnd?.(agent.name, running.outcome, durationMs);
+      trace.end(running.outcome, running.outcome !== 'replied');
       this.#running.delete(running);
       this.#agents.ended(agent);
       this.#writing -= 1;

@@ -8,6 +8,7 @@ import { type AttachmentLimits, NewAttachments } from '../../store/new-attachmen
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import { errorMessage } from '../../text/failure-text.js';
+import type { TracedWork } from '../traces/tracer.js';
 import type { AgentHolds } from './agent-holds.js';
 import type { AgentLoads } from './agent-loads.js';
 import { type AgentRequestStore, agentRequest } from './agent-request.js';
@@ -39,7 +40,12 @@ export class RunningTurn {
   done: Promise<void> = Promise.resolve();
   readonly #abort = new AbortController();
 
-  constructor(turn: Turn, agent: TurnAgent) {
+  /** `trace`: that of the turn. */
+  constructor(
+    turn: Turn,
+    agent: TurnAgent,
+    readonly trace: TracedWork,
+  ) {
     this.turn = turn;
     this.agent = agent;
   }
@@ -127,10 +133,9 @@ export class TurnRunner {
       else if (event.type === 'waits') this.#waitForCallback(running);
     };
     try {
-      const reply = await replyOf(
-        agent.run(agentRequest(store, name, allowed.turn, files, allowed.senders), signal),
-        onEvent,
-      );
+      const request = agentRequest(store, name, allowed.turn, files, allowed.senders);
+      const { traceparent } = running.trace;
+      const reply = await replyOf(agent.run({ ...request, traceparent }, signal), onEvent);
       starts.succeeded();
       return { reply: usage === null ? reply : { ...reply, usage } };
     } catch (error) {

@@ -3,7 +3,10 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { Place } from '../cli/foreground.js';
+import { Place } from '../../cli/foreground.js';
+
+/** Beside the program, as it would be installed. */
+const api = new URL('../../../node_modules/@opentelemetry/api/dist/index.mjs', import.meta.url).href;
 
 const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
 const traceparent = `00-${trace}-00f067aa0ba902b7-01`;
@@ -69,4 +72,55 @@ test('a trace goes from the post through the store and the agent to the delivery
   expect(traced).toEqual(
     expect.arrayContaining(['A turn begins.', 'A turn has its reply.', 'A reply was delivered.']),
   );
+}, 60_000);
+
+test('with an SDK in the process, accept, turn and delivery are spans, and the agent is below its turn', async () => {
+  const place = new Place();
+  onTestFinished(() => place.remove());
+  mkdirSync(join(place.directory, 'etc'));
+  writeFileSync(
+    join(place.directory, 'etc/sd-gateway.toml'),
+    `[agent]\ncommand = ["/bin/sh", "-c", "cat > /dev/null; printf %s $TRACEPARENT"]\n`,
+  );
+  // Stands for an SDK and its exporter: it says each span that ends.
+  writeFileSync(
+    join(place.directory, 'tracing.mjs'),
+    `import * as api from ${JSON.stringify(api)};
+let last = 0;
+api.trace.setGlobalTracerProvider({
+  getTracer: () => ({
+    startSpan(name, _options, context) {
+      last += 1;
+      const spanId = String(last).padStart(16, '0');
+      const { traceId, spanId: parent } = api.trace.getSpanContext(context) ?? {};
+      const span = {
+        spanContext: () => ({ traceId, spanId, traceFlags: 1 }),
+        setAttribute: () => span,
+        setStatus: () => span,
+        end: () => process.stderr.write(\`span \${name} \${spanId} of \${parent}\\n\`),
+      };
+      return span;
+    },
+  }),
+});
+`,
+  );
+  const gateway = await place.start({
+    SD_GATEWAY_HTTP_LISTEN: '127.0.0.1:0',
+    NODE_OPTIONS: `--import=${join(place.directory, 'tracing.mjs')}`,
+  });
+  const base = /http:\/\/127\.0\.0\.1:\d+/.exec(gateway.said)?.[0] ?? '';
+  const token = readFileSync(join(place.directory, 'state/token'), 'utf8').trim();
+  const authorization = `Bearer ${token}`;
+  const posted = await fetch(`${base}/v1/sessions/alice/messages`, {
+    method: 'POST',
+    headers: { authorization, 'content-type': 'application/json', traceparent },
+    body: JSON.stringify({ text: 'hello' }),
+  });
+  const { id } = (await posted.json()) as { readonly id: string };
+  const answered = await fetch(`${base}/v1/messages/${id}?wait=30`, { headers: { authorization } });
+  const { reply } = (await answered.json()) as { readonly reply: { readonly text: string } };
+  await gateway.says('span sd_gateway.accept 0000000000000001 of 00f067aa0ba902b7');
+  await gateway.says('span sd_gateway.turn 0000000000000002 of 0000000000000001');
+  expect(reply.text).toBe(`00-${trace}-0000000000000002-01`);
 }, 60_000);

@@ -86,7 +86,7 @@ async function attempt(
   if (!target.ok) {
     return { kind: 'dead', reason: `the reply URL is refused: ${target.reason}`, peer: 'unasked' };
   }
-  const traceparent = traceparentOf(delivery.metadata);
+  const traceparent = delivery.traceparent ?? traceparentOf(delivery.metadata);
   let hasStarted = false;
   const end = new AbortController();
   const abort = () => end.abort();
