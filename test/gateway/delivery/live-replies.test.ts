@@ -9,6 +9,7 @@ import { RecordingLog } from './recording-log.js';
 
 const turn = {
   messageId: 'm1',
+  metadata: {},
   replyTo: { channel: 'tg', address: '7', options: {} },
   attempt: 1,
   putBacks: 0,

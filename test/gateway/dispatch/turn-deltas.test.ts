@@ -11,7 +11,7 @@ function deltasOf(before: readonly string[] = []) {
   const calls: (readonly string[])[] = [];
   const progress: MessageProgress[] = [];
   let fails = false;
-  const deltas = new TurnDeltas({ messageId: 'm', deltas: before.length } as Turn, {
+  const deltas = new TurnDeltas({ messageId: 'm', metadata: {}, deltas: before.length } as Turn, {
     store: {
       appendDeltas: async (_turn, texts) => {
         if (fails) throw new Error('the disk is full');

@@ -17,7 +17,7 @@ test('nobody waits for the answer of a turn that has ended by itself', async () 
     onWait: () => undefined,
     onGoOn: () => undefined,
   });
-  const turn = { turnId: 'turn-1' } as Turn;
+  const turn = { turnId: 'turn-1', metadata: {} } as unknown as Turn;
   const timer = new TurnTimer(systemClock, 60_000, () => undefined);
   const question = { kind: 'read', title: 'x', input: null, options: [] };
   const event = { type: 'question', question, answer: () => undefined } as const;

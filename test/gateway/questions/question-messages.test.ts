@@ -9,7 +9,7 @@ import { RecordingLog } from '../delivery/recording-log.js';
 import { ManualClock } from '../dispatch/fixture.js';
 
 const target = { channel: 'tg', address: '7', options: { message_id: 3 } };
-const turn = { messageId: 'm1', session: 'tg:7', replyTo: target } as unknown as Turn;
+const turn = { messageId: 'm1', metadata: {}, session: 'tg:7', replyTo: target } as unknown as Turn;
 
 function bench(say: Channel['say'], sender: Partial<ReplySender> | null = {}) {
   const clock = new ManualClock();

@@ -24,6 +24,7 @@ const turn = (attempt = 1) =>
     session: 'alice',
     attempt,
     agent: 'coder',
+    metadata: {},
     sender: null,
     collected: [],
   }) as unknown as Turn;

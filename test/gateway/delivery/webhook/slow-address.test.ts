@@ -47,6 +47,7 @@ async function post(port: number) {
   const delivery = {
     target: webhookTarget(`http://two.example:${port}/`),
     webhookId: 'msg_1',
+    metadata: {},
     idempotent: true,
   } as Delivery;
   const part: ReplyPart = { delivery, number: 1, text: '{}' };
