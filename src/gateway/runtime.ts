@@ -5,7 +5,6 @@ import { askFacts } from '../channels/control/ask-facts.js';
 import type { AgentFacts, ChannelFacts } from '../channels/control/facts.js';
 import { Hooks } from '../channels/hooks.js';
 import type { HttpChannel } from '../channels/http/http-channel.js';
-import type { OpenAiSettings } from '../channels/http/openai/settings.js';
 import type { ConnectionFacts, ConnectionsTaken } from '../channels/http/server/connections.js';
 import type { Readiness } from '../channels/surroundings.js';
 import type { ChannelConfiguration } from '../config/channel-table.js';
@@ -22,14 +21,12 @@ import type { CircuitFacts } from './delivery/destinations.js';
 import type { RetriedReplies } from './delivery/retried-replies.js';
 import { createWebhookSecret } from './delivery/webhook/webhook-request.js';
 import type { GatewayEvents } from './events.js';
-import { metricsContentType } from './metrics/exposition.js';
 import type { GatewayMetrics } from './metrics/gateway-metrics.js';
 import type { ScrapedWork } from './metrics/gauges.js';
 import { openChannels } from './open-channels.js';
-import { ConnectionRoom } from './sockets/connection-room.js';
-import { FdStoreSockets, type SocketPlan } from './sockets/fd-store-sockets.js';
+import { openHttp } from './open-http.js';
 import { memoryMaxProblem, openAgentGroups } from './start/agent-groups.js';
-import { type ControlReports, openControl, turnOfProcesses } from './start/control.js';
+import { type ControlReports, openControl } from './start/control.js';
 import { lockDirectories } from './start/directory-locks.js';
 import { mayPass } from './start/failed-start.js';
 import { endAgentLeftovers } from './start/leftovers.js';
@@ -187,10 +184,7 @@ async function prepare(
   store: OpenStore,
   processes: AgentProcesses,
 ): Promise<Prepared> {
-  const { configuration, directories, environment, log, sideWork, events, reports } = options;
-  // A large part of the program, which is not loaded before the store's thread has work.
-  const { createHttpChannel } = await import('../channels/http/http-channel.js');
-  const sockets = new FdStoreSockets(environment, log);
+  const { configuration, directories, environment, log, sideWork, events } = options;
   const hooks = new Hooks();
   const { channels, tellerOf } = openChannels({
     ...options,
@@ -216,62 +210,16 @@ async function prepare(
     sayOf: (channel) => channels.sayOf(channel),
     onChange: () => events.changed(),
   });
-  const room = new ConnectionRoom(() => workers.configuration);
-  // They can be taken once, also if the address is tried again.
-  let plan: SocketPlan | null = null;
-  const http = createHttpChannel({
+  const http = await openHttp({
+    ...options,
+    ...processes,
     store,
-    accept: (message, limits) => workers.intake.accept(message, limits),
-    openSockets: async () => {
-      if (plan === null) {
-        plan = await sockets.take(configuration.http.listen);
-        room.measure(plan.connections.length, log);
-      }
-      return plan;
-    },
-    sockets,
-    changes: workers.messages,
-    log,
-    token: token(options),
-    turnReplies: workers.callbacks,
+    workers,
+    channels,
     hooks,
-    callerTurn: (pids) => turnOfProcesses(pids, processes.turnProcesses, log),
-    bodyLimit: configuration.http.body_limit,
-    settings: () => ({
-      waitLimit: workers.configuration.http.wait_limit,
-      queue: workers.queueLimits(),
-      publicUrl: workers.configuration.http.public_url,
-      trustedProxies: workers.configuration.http.trusted_proxies,
-      channelNames: Object.keys(workers.configuration.channels),
-      attachments: workers.attachmentSettings(),
-    }),
-    openAi: () => openAiSettings(workers.configuration),
-    readiness: () => reports.readiness(),
-    metrics: { contentType: metricsContentType, text: () => reports.metricsText() },
-    onProblem: (kind) => options.metrics.problem(kind),
-    bounds: () => room.bounds(),
-    boundChanged: () => events.changed(),
-    validateReplyUrl: (url) => workers.validateReplyUrl(url),
-    channelTarget: (channel, to) => channels.targetOf(channel, to),
-    fetchFile: (url) => workers.fileFetcher.fetch(url),
-    retryAfterSeconds: (limit) => workers.dispatcher.retryAfterSeconds(limit),
-    actions: workers.actions,
-    questions: workers.questions,
-    people: workers.peopleActions,
-    sessions: workers.sessions,
+    token: token(options),
   });
-  await http.prepare();
   return { workers, http, channels };
-}
-
-function openAiSettings({ openai }: Configuration): OpenAiSettings {
-  return {
-    isEnabled: openai.enabled,
-    sessionHeaders: openai.session_headers,
-    chatHeaders: openai.chat_headers,
-    expireMs: openai.expire,
-    bodyLimitBytes: openai.body_limit,
-  };
 }
 
 async function listen({ opened, wait }: RuntimeOptions, http: HttpChannel): Promise<void> {
