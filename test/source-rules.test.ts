@@ -65,9 +65,12 @@ it('checks the items of a list from outside only once their number is known to b
   // zod makes one mistake for each item, of a line that may have a million of them. See channels/bounded-list.ts.
   const unbounded =
     /\bz\s*\.\s*(?:array|set|map|record)\s*\((?!\s*(?:z\.string\(\),\s*)?z\.unknown\(\)\s*,?\s*\))|\)\s*\.array\(\)/g;
+  // The description of the HTTP interface has the answers, which nobody checks.
+  const isDescription = (file: string) => /\/openapi\/|\.openapi\.ts$/.test(file);
   const found = files
     .map((file) => relative(source, file))
-    .filter((file) => /^(?:channels|agents)\//.test(file) && file !== 'channels/bounded-list.ts')
+    .filter((file) => /^(?:channels|agents)\//.test(file) && !isDescription(file))
+    .filter((file) => file !== 'channels/bounded-list.ts')
     .flatMap((file) => {
       const text = readFileSync(join(source, file), 'utf8');
       return [...text.matchAll(unbounded)].map(

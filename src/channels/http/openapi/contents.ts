@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type {
   AnswerDescription,
-  Content,
   HeaderDescription,
   HttpMethod,
+  MediaContent,
   Operation,
   RequestBodyDescription,
 } from './operation.js';
@@ -11,14 +11,14 @@ import type { Direction, JsonSchema, Schemas } from './schemas.js';
 
 /** Media types, headers and parameters, as OpenAPI writes them. */
 
-function isSchema(content: Content): content is z.ZodType {
+function isSchema(content: MediaContent): content is z.ZodType {
   return content instanceof z.ZodType;
 }
 
 /** The format is of OpenAPI 3.0. Generators of clients go by it, and JSON Schema passes it over. */
 const bytes = { type: 'string', format: 'binary', contentMediaType: 'application/octet-stream' };
 
-function mediaType(content: Content, schemas: Schemas, direction: Direction): JsonSchema {
+function mediaType(content: MediaContent, schemas: Schemas, direction: Direction): JsonSchema {
   if (isSchema(content)) return { schema: schemas.of(content, direction) };
   if ('bytes' in content) return { schema: { ...bytes, description: content.bytes } };
   if ('events' in content) {

@@ -36,7 +36,7 @@ export interface AnyBytes {
   readonly bytes: string;
 }
 
-export type Content = z.ZodType | EventStream | FilesForm | AnyBytes;
+export type MediaContent = z.ZodType | EventStream | FilesForm | AnyBytes;
 
 export interface HeaderDescription {
   readonly description: string;
@@ -49,14 +49,14 @@ export interface AnswerDescription {
   readonly description: string;
   readonly headers?: Readonly<Record<string, HeaderDescription>>;
   /** By media type. */
-  readonly content?: Readonly<Record<string, Content>>;
+  readonly content?: Readonly<Record<string, MediaContent>>;
   readonly example?: unknown;
 }
 
 export interface RequestBodyDescription {
   /** False if the request may come without a body. */
   readonly required: boolean;
-  readonly content: Readonly<Record<string, Content>>;
+  readonly content: Readonly<Record<string, MediaContent>>;
   readonly examples?: Readonly<Record<string, unknown>>;
 }
 
