@@ -84,8 +84,9 @@ async function mendAll(found: readonly Finding[], target: DoctorTarget): Promise
 export async function look(parsed: ParsedCommand, target: DoctorTarget) {
   const facts = await gather(target);
   const found = examine(facts);
-  // One failure is counted once.
-  const isSound = !found.some(({ verdict }) => verdict === 'problem');
+  // One failure is counted once. The state of the unit alone does not say why it has failed.
+  const isUp = facts.gateway.outcome === 'told';
+  const isSound = !found.some(({ verdict, check }) => verdict === 'problem' && (isUp || check !== 'state'));
   const problems = isSound && unitOf(facts) !== null ? await startProblems(parsed) : [];
   const say = findings('running', 'next start');
   return { facts, found: [...found, ...problems.map((problem) => say('problem', problem.trim()))] };

@@ -215,6 +215,19 @@ export function describeObstacle({ file, line, text, why }: StartObstacle): stri
   return `${file}:${line}: ${text} keeps it from starting: ${why}.`;
 }
 
+/** The files from which the manager takes credentials, by their ids. Only those that anybody could read as they are. */
+export function credentialSources(paths: readonly string[]): ReadonlyMap<string, string> {
+  const settings = inForce(paths.flatMap(readUnitFile)).filter(
+    ({ section, name }) => section === 'Service' && name === 'LoadCredential',
+  );
+  return new Map(
+    settings.flatMap((setting): [string, string][] => {
+      const [path] = neededPaths(setting.value.slice(idIn(setting).length + 1));
+      return path === undefined ? [] : [[idIn(setting), path]];
+    }),
+  );
+}
+
 /** Finds the line that sets a setting of [Service] of which the last one counts; null: none does, or it can't be read. */
 export function lineOf(paths: readonly string[], name: string): UnitFileLine | null {
   const found = inForce(paths.flatMap(readUnitFile)).findLast(

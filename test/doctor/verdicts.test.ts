@@ -450,8 +450,14 @@ describe('verdicts', () => {
       withObstacle('LoadCredential=a:/b', { ActiveState: 'failed' }),
       'systemctl cat sd-gateway.service',
     ],
-    ['settings', 'warning', withObstacle('LoadCredential=a:/b'), 'systemctl cat sd-gateway.service'],
-    ['settings', 'warning', withObstacle('MemoryDenyWriteExecute=yes'), 'daemon-reload'],
+    // It runs, and would not come back from a restart.
+    ['settings', 'problem', withObstacle('LoadCredential=a:/b'), 'systemctl cat sd-gateway.service'],
+    [
+      'settings',
+      'warning',
+      withObstacle('MemoryDenyWriteExecute=yes', { NeedDaemonReload: 'yes' }),
+      'daemon-reload',
+    ],
     [
       'state',
       'warning',

@@ -2,11 +2,13 @@ import { ConfigurationError } from '../../config/load.js';
 import { ProgramError } from '../../manager/program.js';
 import { ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { lineOf } from '../../units/start-obstacles.js';
 import { UnitValueError } from '../../units/unit-text.js';
 import { userExists } from '../../units/unit-user.js';
 import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
+import { obstaclesTo } from '../operate/failure-report.js';
 import { whyNoManager } from '../operate/find.js';
 import { startProblems } from '../operate/start-problems.js';
 import { readUnit } from '../operate/unit.js';
@@ -171,6 +173,13 @@ async function turnOfThisInstall({ target, unit }: InstallFacts) {
   return turnOfThisCommand(controlSocketOf(target, await readUnit(new ServiceManager(scope), unit)));
 }
 
+/** Drop-ins stay in force beside the unit that is written anew, and could keep it from coming back. */
+async function dropInObstacles({ target, unit }: InstallFacts): Promise<readonly string[]> {
+  const found = await readUnit(new ServiceManager(target.scope), unit);
+  const isTheirUser = lineOf(found.dropIns, 'User') !== null;
+  return obstaclesTo({ ...found, path: null, user: isTheirUser ? found.user : null }, target);
+}
+
 async function install(
   request: InstallRequest,
   voice: Voice,
@@ -204,7 +213,10 @@ async function install(
     const turn = await turnOfThisInstall(facts);
     if (turn !== null)
       return voice.refuse(commandStatus.noPermission, withinTurnLines('restart', turn).join('\n'));
-    const problems = await startProblems(parsed, { isUnitNew: true, runAs: request.runAs });
+    const problems = [
+      ...(await dropInObstacles(facts)),
+      ...(await startProblems(parsed, { isUnitNew: true, runAs: request.runAs })),
+    ];
     if (problems.length > 0) {
       const reasons = problems.map((problem) => `  ${problem}`).join('\n');
       return voice.refuse(

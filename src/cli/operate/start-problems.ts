@@ -1,3 +1,4 @@
+import { accessSync, constants, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { askFacts } from '../../channels/control/ask-facts.js';
@@ -11,11 +12,13 @@ import {
 import { firstUnprivilegedPort, isManager, portHolders } from '../../channels/http/server/port-holder.js';
 import { ConfigurationError, type ConfigurationProblem } from '../../config/load.js';
 import type { ListenAddress } from '../../config/values.js';
+import { parseWebhookSecrets } from '../../gateway/delivery/webhook/webhook-request.js';
 import { readSecret, SecretError, tokenForm } from '../../gateway/start/secrets.js';
 import { asOwnerOf, IdentityError } from '../../linux/owner.js';
 import { ServiceManager } from '../../manager/service-manager.js';
 import { serviceOf } from '../../systemd/evidence.js';
 import { type Runner, runnerOf } from '../../units/runner.js';
+import { credentialSources } from '../../units/start-obstacles.js';
 import { credentialsOf } from '../client/access.js';
 import { channelSecretProblems } from '../client/channel-secrets.js';
 import { closedConfiguration } from '../client/closed-configuration.js';
@@ -30,15 +33,18 @@ import { memoryMaxProblems } from '../client/memory-max.js';
 import { storePlaceProblem } from '../client/store-place.js';
 import { unitRunner } from '../client/unit-runner.js';
 import type { ParsedCommand } from '../usage.js';
+import { obstaclesTo } from './failure-report.js';
 import { systemctlFor } from './find.js';
 import type { UnitState } from './unit.js';
 
 /** The lines that refuse a restart from which the gateway would not come back; none: it would, as far as this user can tell. */
-export async function restartObjections(
-  parsed: ParsedCommand,
-  { name, scope }: Pick<UnitState, 'name' | 'scope'>,
-): Promise<readonly string[]> {
-  const problems = await startProblems(parsed);
+export async function restartObjections(parsed: ParsedCommand, unit: UnitState): Promise<readonly string[]> {
+  const { name, scope, needsDaemonReload } = unit;
+  // systemd goes by the files as it has read them.
+  const obstacles = needsDaemonReload
+    ? []
+    : await obstaclesTo(unit, { scope: scopeOf(parsed), instance: instanceOf(parsed) });
+  const problems = [...obstacles, ...(await startProblems(parsed))];
   if (problems.length === 0) return [];
   return [
     'the gateway would not come back. Nothing was restarted.',
@@ -72,7 +78,7 @@ export async function startProblems(
     return [
       ...problems.map(lineOf),
       ...(store === null ? [] : [store]),
-      ...secretProblems(location),
+      ...(await secretProblems(location)),
       ...required.flatMap(([name, table]) => channelSecretProblems(name, table, runner, location.hiding)),
       ...(await addressProblems(location, configuration.http.listen, runner)),
     ];
@@ -86,22 +92,52 @@ function lineOf({ where, message }: ConfigurationProblem): string {
   return `${where}: ${message}`;
 }
 
-/** The gateway's own secrets, in its state directory. */
-function secretProblems({ directories, unit }: GatewayLocation): readonly string[] {
-  const own = [{ name: 'token', form: tokenForm }, { name: 'webhook-secret' }];
-  // The credential counts, and not the file.
-  const read = credentialsOf(unit).length > 0 ? own.slice(1) : own;
-  return read.flatMap((options) => {
-    const path = join(directories.state, options.name);
+/** The gateway's own secrets: the unit's credentials or, without them, the files in its state directory. */
+async function secretProblems({ directories, unit, scope }: GatewayLocation): Promise<readonly string[]> {
+  const sources =
+    unit === null ? new Map<string, string>() : await sourcesOf(new ServiceManager(scope), unit);
+  const own = [
+    { name: 'token', form: tokenForm, isGiven: credentialsOf(unit).length > 0 },
+    { name: 'webhook-secret', isGiven: false },
+  ];
+  return own.flatMap(({ isGiven, ...options }) => {
+    const source = sources.get(options.name);
+    // The running gateway's own copy of a credential says nothing about the next one.
+    if (source === undefined && isGiven) return [];
+    if (source !== undefined && !isRegularFile(source)) return [];
+    const path = source ?? join(directories.state, options.name);
+    const kind = source === undefined ? 'state' : 'credential';
     try {
-      asOwnerOf(path, (reachable) => readSecret(path, 'state', options, reachable));
+      const read = (reachable: string) => readSecret(path, kind, options, reachable);
+      const value = source === undefined ? asOwnerOf(path, read) : read(path);
+      if (value !== null && options.name === 'webhook-secret') parseWebhookSecrets(value);
       return [];
     } catch (error) {
-      if (error instanceof SecretError) return [error.message];
+      if (error instanceof SecretError) return [withPlace(error.message, path)];
       if (error instanceof IdentityError || (error as NodeJS.ErrnoException).code !== undefined) return [];
       throw error;
     }
   });
+}
+
+async function sourcesOf(manager: ServiceManager, unit: string): Promise<ReadonlyMap<string, string>> {
+  const { FragmentPath = '', DropInPaths = '' } = await manager.show(unit, ['FragmentPath', 'DropInPaths']);
+  return credentialSources([FragmentPath, ...DropInPaths.split(' ')].filter((path) => path !== ''));
+}
+
+/** False for one that this user can't see: systemd reads it. A socket has another secret for each who asks. */
+function isRegularFile(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return statSync(path).isFile();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return false;
+  }
+}
+
+function withPlace(message: string, path: string): string {
+  return message.includes(path) ? message : `${path}: ${message}`;
 }
 
 /** Properties of a unit that say where it may listen, as `systemctl show` has them. */

@@ -164,10 +164,13 @@ function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
   return state('ok', `${ActiveState} (${SubState})`);
 }
 
+function isUp({ ActiveState }: UnitFacts['properties']): boolean {
+  return ActiveState === 'active' || ActiveState === 'reloading';
+}
+
 /** Checks the lines of the unit's files and drop-ins that keep it from starting. */
 function checkSettings(facts: DoctorFacts, { obstacles, properties, name }: UnitFacts): readonly Finding[] {
   const settings = findings('unit', 'settings');
-  const isUp = properties['ActiveState'] === 'active' || properties['ActiveState'] === 'reloading';
   if (obstacles.length === 0) {
     const dropIns = properties['DropInPaths'] ?? '';
     const text = dropIns === '' ? 'The unit has no drop-in' : `Drop-ins apply: ${dropIns}`;
@@ -177,8 +180,9 @@ function checkSettings(facts: DoctorFacts, { obstacles, properties, name }: Unit
     `Mend that line, then "${systemctl(facts, 'daemon-reload')}". See the unit with its drop-ins:`,
     systemctl(facts, `cat ${name}`),
   );
-  // It runs without them: they are newer than its start.
-  return obstacles.map((obstacle) => settings(isUp ? 'warning' : 'problem', describeObstacle(obstacle), how));
+  // systemd goes by the files as it has read them: a start could still succeed.
+  const verdict = properties['NeedDaemonReload'] === 'yes' && isUp(properties) ? 'warning' : 'problem';
+  return obstacles.map((obstacle) => settings(verdict, describeObstacle(obstacle), how));
 }
 
 function checkDrift(facts: DoctorFacts, { drift, name }: UnitFacts): Finding {

@@ -99,13 +99,14 @@ export function readSecret(
     }
     if (size > largest) throw new SecretError(`The ${name} in ${path} is larger than ${largest} bytes.`);
     const value = readFileSync(descriptor, 'utf8').trim();
+    // Nobody can write into the unit's copy.
+    const another = 'give the unit another one (LoadCredential=, systemd.exec(5)), and restart it';
     if (value === '') {
-      throw new SecretError(`The ${name} in ${path} is empty; write one into it, or remove the file.`);
+      const mend = checkMode ? 'write one into it, or remove the file' : another;
+      throw new SecretError(`The ${name} in ${path} is empty; ${mend}.`);
     }
     if (form !== undefined && !form.pattern.test(value)) {
-      const mend = checkMode
-        ? 'write another one into it'
-        : 'give the unit another one (LoadCredential=, systemd.exec(5)), and restart it';
+      const mend = checkMode ? 'write another one into it' : another;
       throw new SecretError(`The ${name} in ${path} ${form.text}; ${mend}.`);
     }
     return value;

@@ -110,6 +110,14 @@ it('with --now, stops no gateway that would not come back', async () => {
   expect(double.said).toMatch(/would not come back .*nothing was changed:\n {2}The token in \S+ is empty/);
   expect(readFileSync(path, 'utf8')).toBe(before);
   expect(double.asked).not.toContain(`restart ${unit}`);
+
+  writeFileSync(join(state, 'token'), 'x'.repeat(43));
+  const dropIn = join(double.home, '50-own.conf');
+  writeFileSync(dropIn, '[Service]\nEnvironmentFile=/nonexistent/env\n');
+  double.says(unit, { ...loaded, ActiveState: 'active', DropInPaths: dropIn }, 'enabled');
+  expect(await install('--instance', 'test', '--now', '--environment-file', file)).toBe(78);
+  expect(double.said).toContain(`${dropIn}:2: EnvironmentFile=/nonexistent/env keeps it from starting`);
+  expect(readFileSync(path, 'utf8')).toBe(before);
 });
 
 describe('over a link, forced', () => {

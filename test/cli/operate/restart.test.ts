@@ -147,6 +147,52 @@ describe('a restart from which the gateway would not come back', () => {
     expect(await restart(configuration)).toEqual([0, true]);
   });
 
+  /** Writes a drop-in of the unit; gives the properties of a unit that has it. */
+  function dropIn(text: string): Record<string, string> {
+    const path = join(double.home, '50-own.conf');
+    writeFileSync(path, text);
+    return { DropInPaths: path };
+  }
+
+  it.each([
+    ['[Service]\nEnvironmentFile=/nonexistent/env', 'there is no /nonexistent/env'],
+    ['[Service]\nRootDirectory=/nonexistent', 'there is no /nonexistent'],
+    ['[Service]\nLoadCredential=token:/nonexistent/t', 'there is no /nonexistent/t'],
+    ['[Service]\nExecStart=\nExecStart=/nonexistent/program run', 'there is no /nonexistent/program'],
+    ['[Unit]\nConditionPathExists=/nonexistent', 'there is no /nonexistent'],
+    ['[Unit]\nAssertPathExists=/nonexistent', 'there is no /nonexistent'],
+  ])('is refused for %j, with its line', async (text, why) => {
+    const properties = dropIn(text);
+    const line = `${properties['DropInPaths']}:${text.split('\n').length}: ${text.split('\n').at(-1)}`;
+    expect(await restart(quiet, properties)).toEqual([78, false]);
+    expect(double.said).toContain(`${line} keeps it from starting: ${why}.`);
+    expect(double.said).toContain('the gateway would not come back. Nothing was restarted.');
+  });
+
+  it('leaves lines alone that systemd has not read yet', async () => {
+    const properties = dropIn('[Service]\nEnvironmentFile=/nonexistent/env');
+    expect(await restart(quiet, { ...properties, NeedDaemonReload: 'yes' })).toEqual([0, true]);
+  });
+
+  it.each([
+    ['token', '', 'is empty'],
+    ['token', 'no token\n', 'must be of the characters'],
+    ['webhook-secret', 'short', "can't be used"],
+  ])('is refused for the credential %s with the text %j, whose source it names', async (id, text, why) => {
+    const source = join(double.home, 'source');
+    writeFileSync(source, text);
+    expect(await restart(quiet, dropIn(`[Service]\nLoadCredential=${id}:${source}`))).toEqual([78, false]);
+    expect(double.said).toContain(source);
+    expect(double.said).toContain(why);
+  });
+
+  it('is not one with a credential that is well, whatever the files say that it replaces', async () => {
+    const source = join(double.home, 'source');
+    writeFileSync(source, `${'x'.repeat(43)}\n`);
+    own('token', '', 0o600)();
+    expect(await restart(quiet, dropIn(`[Service]\nLoadCredential=token:${source}`))).toEqual([0, true]);
+  });
+
   it('is refused for a port that somebody else has, and not for its own', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
