@@ -44,6 +44,8 @@ export interface UnitFacts {
   /** User= of a unit of the system; null: none, or one that is made at the start (DynamicUser=). */
   readonly user: Known<{
     readonly name: string;
+    /** Null: the user does not exist. */
+    readonly uid: number | null;
     readonly exists: boolean;
     /** The line of a drop-in that names a user who doesn't exist; null: the unit itself does. */
     readonly dropIn: UnitFileLine | null;

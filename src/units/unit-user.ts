@@ -66,8 +66,14 @@ const withoutDynamicUsers = { SYSTEMD_NSS_DYNAMIC_BYPASS: '1' };
 
 /** True if a user of that name exists in the user database. Rejects with a ProgramError. */
 export async function userExists(name: string): Promise<boolean> {
-  const { status } = await runProgram('getent', ['passwd', name], { environment: withoutDynamicUsers });
-  return status === 0;
+  return (await userIdOf(name)) !== null;
+}
+
+/** The UID of a user by name or number, passwd(5); null: there is no such user. Rejects with a ProgramError. */
+export async function userIdOf(name: string): Promise<number | null> {
+  const asked = ['passwd', name];
+  const { status, stdout } = await runProgram('getent', asked, { environment: withoutDynamicUsers });
+  return status === 0 ? Number(stdout.split(':')[2]) : null;
 }
 
 /** Has systemd-sysusers(8) make what a file of sysusers.d(5) declares; gives what it complains of, or null. */

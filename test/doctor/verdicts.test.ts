@@ -52,7 +52,7 @@ const unit = {
   obstacles: [],
   job: null,
   drift: null,
-  user: known({ name: 'sd-gateway', exists: true, dropIn: null }),
+  user: known({ name: 'sd-gateway', uid: 7, exists: true, dropIn: null }),
   askedAt: 100_000,
 };
 const node = { file: '/usr/bin/node', version: 'v20.19.0', modules: '115', addon: null, sqlite: null };
@@ -123,7 +123,7 @@ const withUnit = (change: Readonly<Record<string, string>>) => ({
 const startingWith = (StatusText: string) => ({ ActiveState: 'activating', SubState: 'start', StatusText });
 const dropInUser = { file: '/etc/systemd/system/sd-gateway.service.d/own.conf', line: 2, text: 'User=bob' };
 const withUser = (name: string, exists: boolean, dropIn: typeof dropInUser | null = null) => ({
-  unit: known({ ...unit, user: known({ name, exists, dropIn }) }),
+  unit: known({ ...unit, user: known({ name, uid: exists ? 7 : null, exists, dropIn }) }),
 });
 const withData = (change: Partial<DoctorFacts['data']>) => ({ data: { ...data, ...change } });
 const withStore = (integrity: Known<Integrity>) =>
@@ -512,7 +512,7 @@ describe('verdicts', () => {
     ],
     ['configuration', 'warning', { configuration: known({ ...configuration, warnings: ['x'] }) }, null],
     ['token', 'problem', withData({ token: file('/s/token', 0o640) }), 'chmod 600 /s/token'],
-    ['token', 'problem', withData({ token: file('/s/token', 0o600, 8) }), 'chown 7 /s/token'],
+    ['token', 'problem', withData({ token: file('/s/token', 0o600, 8) }), 'chown sd-gateway /s/token'],
     ['token', 'ok', withData({ token: file('/s/token', 0o400, 0) }), null],
     [
       'token',
@@ -573,6 +573,23 @@ describe('verdicts', () => {
       'problem',
       withData({ entries: known([ofRoot('/s/gateway.db-wal')]) }),
       'chown --recursive 7 /s',
+    ],
+    [
+      // The directory was given away, not what is in it: the user of the unit counts.
+      'owners',
+      'problem',
+      withData({ stateDirectory: file('/s', 0o700, 0), entries: known([file('/s/agents', 0o700).value]) }),
+      'chown --recursive sd-gateway: /s',
+    ],
+    ['token', 'ok', withData({ stateDirectory: file('/s', 0o700, 0) }), null],
+    [
+      'token',
+      'problem',
+      {
+        ...withData({ stateDirectory: file('/s', 0o700, 0), token: file('/s/token', 0o600, 9) }),
+        unit: known(null),
+      },
+      'chown 0 /s/token',
     ],
     ['store', 'problem', withStore(known({ errors: ['row missing'] })), 'sd-gateway stop'],
     ['store', 'problem', withStore(known({ errors: [], refused: 'run the newer sd-gateway' })), null],

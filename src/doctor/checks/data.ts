@@ -42,6 +42,23 @@ export function checkPlaces(facts: DoctorFacts): readonly Finding[] {
   ];
 }
 
+interface Owner {
+  readonly name: string;
+  readonly uid: number;
+}
+
+/** The user that the unit of the system names; null: it names none that is there, and its directory has to tell. */
+function userOfUnit(facts: DoctorFacts): Owner | null {
+  const user = unitOf(facts)?.user;
+  if (user?.known !== true || user.value === null) return null;
+  const { name, uid } = user.value;
+  return uid === null ? null : { name, uid };
+}
+
+function describeUser({ name, uid }: Owner): string {
+  return `the unit’s user ${name} (${uid})`;
+}
+
 /** The secret that opens the gateway: only its user may read it, and only they or root may own it. */
 export function checkToken(facts: DoctorFacts): readonly Finding[] {
   const say = findings('data', 'token');
@@ -82,13 +99,19 @@ export function checkToken(facts: DoctorFacts): readonly Finding[] {
       ),
     ];
   }
-  const owner = stateDirectory.known ? (stateDirectory.value?.uid ?? null) : null;
-  if (owner !== null && uid !== owner && uid !== 0) {
+  const ofDirectory = stateDirectory.known ? (stateDirectory.value?.uid ?? null) : null;
+  const owner = userOfUnit(facts);
+  const uidOfOwner = owner?.uid ?? ofDirectory;
+  if (uidOfOwner !== null && uid !== uidOfOwner && uid !== 0) {
+    const whose = owner === null ? `its directory to user ${ofDirectory}` : `not to ${describeUser(owner)}`;
     return [
       say(
         'problem',
-        `${path} belongs to user ${uid}, its directory to user ${owner}.`,
-        mend('Give it to the gateway’s user:', asRoot(facts, `chown ${owner} ${quoted(path)}`)),
+        `${path} belongs to user ${uid}, ${whose}.`,
+        mend(
+          'Give it to the gateway’s user:',
+          asRoot(facts, `chown ${owner?.name ?? uidOfOwner} ${quoted(path)}`),
+        ),
       ),
     ];
   }
@@ -182,7 +205,22 @@ export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
   }
   const say = findings('data', 'owners');
   if (!entries.known || !stateDirectory.known || stateDirectory.value === null) return found;
-  const { uid, path } = stateDirectory.value;
+  const { path } = stateDirectory.value;
+  const owner = userOfUnit(facts);
+  if (owner !== null && stateDirectory.value.uid !== owner.uid) {
+    found.push(
+      say(
+        'problem',
+        `${path} belongs to user ${stateDirectory.value.uid}, not to ${describeUser(owner)}: the gateway may not be able to write there.`,
+        mend(
+          'Give it and all in it to the gateway’s user:',
+          asRoot(facts, `chown --recursive ${owner.name}: ${quoted(path)}`),
+        ),
+      ),
+    );
+    return found;
+  }
+  const { uid } = stateDirectory.value;
   const others = entries.value.filter((entry) => entry.uid !== uid && isOwn(facts.data, entry.path));
   if (others.length > 0) {
     found.push(

@@ -19,7 +19,7 @@ import {
   type UnitSettingsOptions,
   unitSettings,
 } from '../../units/unit-settings.js';
-import { userExists } from '../../units/unit-user.js';
+import { userIdOf } from '../../units/unit-user.js';
 import { type Known, known, type NodeFacts, type UnitFacts, type UnitProperties, unknown } from '../facts.js';
 
 const properties = [
@@ -106,9 +106,10 @@ async function userOf(
 ): Promise<UnitFacts['user']> {
   if (User === '' || DynamicUser === 'yes') return known(null);
   try {
-    const exists = await userExists(User);
-    const line = exists ? null : lineOf(paths, 'User');
-    return known({ name: User, exists, dropIn: line !== null && dropIns.includes(line.file) ? line : null });
+    const uid = await userIdOf(User);
+    const line = uid !== null ? null : lineOf(paths, 'User');
+    const dropIn = line !== null && dropIns.includes(line.file) ? line : null;
+    return known({ name: User, uid, exists: uid !== null, dropIn });
   } catch (error) {
     if (error instanceof ProgramError) return unknown(error.message);
     throw error;
