@@ -4,7 +4,8 @@ import { schemaVersionOf } from '../file/migrate.js';
 import { openSqlite } from '../file/open-sqlite.js';
 import { schemaVersion } from '../file/schema.js';
 import { type KnownTable, tablesOf } from '../file/tables.js';
-import { attempt } from './salvage.js';
+import { mendInnerPages } from './inner-pages.js';
+import { attempt } from './read-table.js';
 
 /** A row of the schema: https://www.sqlite.org/schematab.html */
 interface SchemaRow {
@@ -15,6 +16,9 @@ interface SchemaRow {
   readonly sql: unknown;
 }
 
+/** Those of a table without a rowid are of another kind, and hold nothing that is saved. */
+const tableRoots = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND rootpage > 1";
+
 const readSchema = 'SELECT rowid AS number, type, name, rootpage, sql FROM sqlite_schema';
 
 /**
@@ -22,6 +26,16 @@ const readSchema = 'SELECT rowid AS number, type, name, rootpage, sql FROM sqlit
  * read, don't keep it from the others. Such texts are written anew: this program knows them.
  */
 export function openDamaged(path: string, busyTimeout: number): Database {
+  const database = openWithSchema(path, busyTimeout);
+  const roots = attempt(() => database.prepare<[], number>(tableRoots).pluck().all());
+  // What is in the log has to lie in the pages themselves.
+  const isCopied = attempt(() => database.pragma('wal_checkpoint(TRUNCATE)', { simple: true })) === 0;
+  database.close();
+  if (roots !== null && isCopied) mendInnerPages(path, roots);
+  return connect(path, busyTimeout);
+}
+
+function openWithSchema(path: string, busyTimeout: number): Database {
   let database = connect(path, busyTimeout);
   const version = attempt(() => schemaVersionOf(database)) ?? schemaVersion;
   const known = tablesOf(version > 0 && version <= schemaVersion ? version : schemaVersion);

@@ -24,7 +24,7 @@ import { readArchive } from './archive-read.js';
 import { ArchiveWriter, type Written } from './archive-write.js';
 import { openDamaged } from './damaged-schema.js';
 import { connectOffline, connectToPresent } from './offline.js';
-import { attachmentsOf, type Salvage, salvage } from './salvage.js';
+import { attachmentsOf, type RunRow, type Salvage, salvage } from './salvage.js';
 
 export { loadSqlite } from './offline.js';
 
@@ -287,6 +287,7 @@ async function saveTo(fresh: string, found: Salvage, path: string): Promise<Save
     if (item.type === 'message') lost.push(`message ${item.id}, ${item.seq} of "${item.session}": ${reason}`);
     else if (item.type === 'record') remade.push(`the record of the kind ${item.kind}: ${reason}`);
   });
+  writeRuns(fresh, found.runs);
   for (const message of messages) {
     for (const { id, name, size } of attachmentsOf(message)) {
       if ((sizes.get(id) ?? -1) === size) continue;
@@ -294,6 +295,21 @@ async function saveTo(fresh: string, found: Salvage, path: string): Promise<Save
     }
   }
   return { written, lost, remade, expected };
+}
+
+/** They are no part of an archive: another gateway has runs of its own. */
+function writeRuns(path: string, runs: readonly RunRow[]): void {
+  const database = connectToPresent(path, busyTimeout);
+  try {
+    const insert = database.prepare<[Buffer, string]>(
+      'INSERT OR IGNORE INTO runs (id, record) VALUES (?, ?)',
+    );
+    database.transaction(() => {
+      for (const { id, record } of runs) insert.run(id, record);
+    })();
+  } finally {
+    database.close();
+  }
 }
 
 /** Writes, and calls `refused` if a value or its place is one that no message can have. */

@@ -23,12 +23,16 @@ import {
   type StoredSessionRow,
   type TextRow,
 } from './archived-rows.js';
+import { attempt, readTable } from './read-table.js';
 import { reconcile, SalvagedDeliveries } from './salvaged-deliveries.js';
+import { salvagedSessions } from './salvaged-sessions.js';
 
 export interface Salvage {
   readonly sessions: readonly ArchivedSession[];
   readonly messages: readonly ArchivedMessage[];
   readonly records: readonly ArchivedRecord[];
+  /** What is on record of the gateway's runs, oldest first. */
+  readonly runs: readonly RunRow[];
   /** The files of these messages, read as they are asked for: the database has to be open until then. */
   readonly blobs: Iterable<ArchivedBlob>;
   /** Messages that are known of and could not be read whole, or that can't be put together. */
@@ -39,13 +43,13 @@ export interface Salvage {
   readonly expected: number | null;
 }
 
-const pageSize = 200;
-
-/** Numbers tried one by one in a table, at most: a damaged one may name any as its last. */
-const mostTried = 1_000_000;
+/** The start of a gateway and how it ended, as JSON. */
+export interface RunRow {
+  readonly id: Buffer;
+  readonly record: string;
+}
 
 /** Values that migrations put into the rows of databases without these columns. */
-const laterSessionColumns = { policy: null, agent: null, generation: 1, first_seq: 1 } as const;
 const laterMessageColumns = {
   reply_idempotent: 1,
   reply_unknown: null,
@@ -78,14 +82,8 @@ function withLaterColumns({
 /** Reads what can still be read of a damaged database. */
 export function salvage(database: Database): Salvage {
   const remade: string[] = [];
-  const sessionRows: StoredSessionRow[] = [];
-  for (const row of readTable<StoredSessionRow>(database, 'sessions', 'number')) {
-    const sound = soundSession({ ...laterSessionColumns, ...row });
-    if (sound === null) continue;
-    sessionRows.push(sound.row);
-    if (sound.lost !== null) remade.push(`${sound.lost} of the session "${sound.row.name}"`);
-  }
   const messageRows = readTable<StoredMessage>(database, 'messages', 'number').map(withLaterColumns);
+  const sessionRows = salvagedSessions(database, messageRows, remade);
   const texts = byMessage(readTable<TextRow>(database, 'message_texts', 'message'));
   const replies = byMessage(readTable<ReplyRow>(database, 'replies', 'message'));
   const deliveryRows = readTable<StoredDeliveryRow>(database, 'deliveries', 'message').map((row) => ({
@@ -158,6 +156,7 @@ export function salvage(database: Database): Salvage {
     sessions: lastNumbers(sessionRows, messages),
     messages,
     records: soundRecords(database, remade),
+    runs: readTable<RunRow>(database, 'runs', 'number').filter(isRun),
     blobs: soundBlobs(database, messages, ids),
     lost,
     remade,
@@ -223,25 +222,10 @@ function lastNumbers(
   });
 }
 
-/** With what can be read of it, as all of its messages would be lost with it; null: not even its name can be. */
-function soundSession(
-  row: StoredSessionRow,
-): { readonly row: StoredSessionRow; readonly lost: string | null } | null {
-  const { policy, ...agent } = laterSessionColumns;
-  const attempts: readonly (readonly [StoredSessionRow, string | null])[] = [
-    [row, null],
-    [{ ...row, policy }, 'the policy'],
-    [{ ...row, ...agent }, 'the agent'],
-    // Its numbers go on behind the last message that is known of.
-    [{ ...row, ...laterSessionColumns, last_seq: 0, last_accepted_at: 0 }, 'all but the name'],
-  ];
-  const sound = attempts.find(([session]) => isSession(session));
-  return sound === undefined ? null : { row: sound[0], lost: sound[1] };
-}
-
-function isSession(row: StoredSessionRow): boolean {
+function isRun({ id, record }: RunRow): boolean {
+  if (!Buffer.isBuffer(id) || id.length !== 16) return false;
   try {
-    checkItem(archivedSession(row));
+    JSON.parse(record);
     return true;
   } catch {
     return false;
@@ -277,72 +261,4 @@ function expectedMessages(database: Database): number | null {
   const counts = states.filter((state) => state in counters).map((state) => counters[state]);
   if (!counts.every((count) => typeof count === 'number')) return null;
   return counts.reduce((sum, count) => sum + count, 0);
-}
-
-/** All rows that can be read, in the order of their numbers: page by page, and one by one where a page can't be. */
-function readTable<Row>(database: Database, table: string, number: string): Row[] {
-  const page = attempt(() =>
-    database.prepare<[after: number, limit: number], Row & Readonly<Record<string, number>>>(
-      `SELECT * FROM ${table} WHERE ${number} > ? ORDER BY ${number} LIMIT ?`,
-    ),
-  );
-  const single = attempt(() =>
-    database.prepare<[number: number], Row & Readonly<Record<string, number>>>(
-      `SELECT * FROM ${table} WHERE ${number} = ?`,
-    ),
-  );
-  if (page === null || single === null) return [];
-  const rows: Row[] = [];
-  const end = lastNumber(database, table, number);
-  let after = 0;
-  let tried = 0;
-  for (;;) {
-    const found = attempt(() => page.all(after, pageSize));
-    // Damaged pages may lead in a circle, or name rows that are none.
-    const numbers = found?.map((row) => row[number]) ?? [];
-    const sound = inOrder(numbers, after);
-    rows.push(...(found ?? []).slice(0, sound));
-    after = numbers[sound - 1] ?? after;
-    if (found !== null && sound === found.length) {
-      if (found.length < pageSize) return rows;
-      continue;
-    }
-    const until = Math.min(after + pageSize, end);
-    for (after += 1; after <= until && tried < mostTried; after += 1) {
-      tried += 1;
-      const row = attempt(() => single.get(after));
-      if (row != null && row[number] === after) rows.push(row);
-    }
-    after -= 1;
-    if (after >= end || tried >= mostTried) return rows;
-  }
-}
-
-/** Counts the numbers, from the first on, that are beyond the one before. */
-function inOrder(numbers: readonly (number | undefined)[], before: number): number {
-  let last = before;
-  for (const [index, number] of numbers.entries()) {
-    if (typeof number !== 'number' || !Number.isSafeInteger(number) || number <= last) return index;
-    last = number;
-  }
-  return numbers.length;
-}
-
-/** The largest number, or a bound of it where that can't be read: no table has more rows than bytes. */
-function lastNumber(database: Database, table: string, number: string): number {
-  const max = attempt(() => database.prepare(`SELECT max(${number}) FROM ${table}`).pluck().get());
-  if (typeof max === 'number') return max;
-  const pages = attempt(() => Number(database.pragma('page_count', { simple: true })));
-  return (pages ?? 0) * 200;
-}
-
-/** Gives null if the database is damaged there. */
-export function attempt<Result>(read: () => Result): Result | null {
-  try {
-    return read();
-  } catch (error) {
-    const { code = '' } = error as { readonly code?: string };
-    if (/^SQLITE_(CORRUPT|NOTADB|ERROR|IOERR|TOOBIG)|^ERR_STRING_TOO_LONG/.test(code)) return null;
-    throw error;
-  }
 }

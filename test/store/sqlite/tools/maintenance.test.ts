@@ -557,6 +557,8 @@ describe('a damaged store', () => {
     // The only cell of the first is said to be where there are but zeros, and the other is a page of no kind.
     bytes.writeUInt16BE(2_048, place(counters) + 8);
     bytes.writeUInt8(0, place(messages));
+    // Nor does the pointer map say whose leaves the others are.
+    bytes.fill(0, place(2), place(3));
     writeFileSync(files.path, bytes);
     expect(await recoverStore(files.path, 'now')).toMatchObject({ messages: 0, missing: null });
   });
