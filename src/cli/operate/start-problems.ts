@@ -143,6 +143,7 @@ function withPlace(message: string, path: string): string {
 /** Properties of a unit that say where it may listen, as `systemctl show` has them. */
 const listenProperties = [
   'MainPID',
+  'TriggeredBy',
   'AmbientCapabilities',
   'CapabilityBoundingSet',
   'PrivateNetwork',
@@ -155,7 +156,9 @@ async function addressProblems(
   { ids }: Runner,
 ): Promise<readonly string[]> {
   if (unit === null || address.kind === 'systemd') return [];
-  const properties = await new ServiceManager(scope).show(unit, listenProperties);
+  const manager = new ServiceManager(scope);
+  const properties = await manager.show(unit, listenProperties);
+  if (await hasSocketUnit(manager, properties['TriggeredBy'] ?? '')) return [];
   const isElsewhere =
     properties['PrivateNetwork'] === 'yes' || (properties['NetworkNamespacePath'] ?? '') !== '';
   if (isElsewhere && address.kind === 'tcp') return [];
@@ -178,6 +181,15 @@ async function addressProblems(
   const own = [Number(properties['MainPID']), told.outcome === 'told' ? told.facts.pid : 0];
   const isOwn = holders.some(({ pid }) => own.includes(pid) || serviceOf(pid) === unit);
   return isOwn ? [] : problems;
+}
+
+/** True if a socket unit listens for the gateway: its address counts, and no start binds another. */
+async function hasSocketUnit(manager: ServiceManager, triggeredBy: string): Promise<boolean> {
+  const sockets = triggeredBy.split(' ').filter((name) => name.endsWith('.socket'));
+  for (const name of sockets) {
+    if ((await manager.show(name, ['ActiveState']))['ActiveState'] === 'active') return true;
+  }
+  return false;
 }
 
 async function problemsOf(attempt: () => Promise<void>): Promise<readonly string[]> {

@@ -203,6 +203,12 @@ describe('a restart from which the gateway would not come back', () => {
     expect(double.said).toMatch(/Can't listen on 127\.0\.0\.1:\d+: .*\(PID \d+\) listens there/);
     // A gateway that hangs does not say that it listens there.
     expect(await restart(configuration, { MainPID: String(process.pid) })).toEqual([0, true]);
+    // The socket unit that starts it has the address.
+    const triggered = { TriggeredBy: 'sd-gateway-test.socket' };
+    double.says('sd-gateway-test.socket', { ActiveState: 'inactive' });
+    expect((await restart(configuration, triggered))[0]).toBe(78);
+    double.says('sd-gateway-test.socket', { ActiveState: 'active' });
+    expect((await restart(configuration, triggered))[0]).toBe(0);
   });
 
   it('is refused for a port that the unit’s user may not bind', async () => {
