@@ -52,7 +52,11 @@ export async function failureReport(
     const starts = action === 'start' || action === 'restart';
     const obstacles = starts ? await obstaclesTo(after, target) : [];
     if (starts && obstacles.length === 0) told = { ...told, next: [...dropInSteps(after), ...told.next] };
-    if (obstacles.length > 0) told = { ...told, next: startLimit ? [...obstacles, ...told.next] : obstacles };
+    if (obstacles.length > 0) {
+      // A program of the unit's own file that is gone is mended by writing the file anew.
+      const isMore = startLimit || (after.exit?.status === 203 && after.dropIns.length === 0);
+      told = { ...told, next: isMore ? [...obstacles, ...told.next] : obstacles };
+    }
     // A command beside the gateway failed: the gateway's word is not about that.
     if (records.length === 0 && after.statusText !== null && after.failedCommand === null)
       said.push(`  Its last word: ${after.statusText}`);
