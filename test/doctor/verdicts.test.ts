@@ -578,7 +578,10 @@ describe('verdicts', () => {
       // The directory was given away, not what is in it: the user of the unit counts.
       'owners',
       'problem',
-      withData({ stateDirectory: file('/s', 0o700, 0), entries: known([file('/s/agents', 0o700).value]) }),
+      withData({
+        stateDirectory: file('/s', 0o700, 0),
+        entries: known([{ ...ofRoot('/s/agents'), mode: 0o700, uid: 7 }]),
+      }),
       'chown --recursive sd-gateway: /s',
     ],
     ['token', 'ok', withData({ stateDirectory: file('/s', 0o700, 0) }), null],
