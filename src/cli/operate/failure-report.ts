@@ -122,6 +122,17 @@ async function unmetConditions({ scope, name, activeState, conditionMet }: UnitS
   );
 }
 
+/** Names the command for which systemd skipped the last start (systemd.service(5)). */
+function failedCondition({ scope, name, activeState, result, path, dropIns }: UnitState): string[] {
+  if (activeState !== 'inactive' || result !== 'exec-condition') return [];
+  const line = lineOf([...(path === null ? [] : [path]), ...dropIns], 'ExecCondition');
+  const where = line === null ? 'ExecCondition=' : `${line.file}:${line.line}: ${line.text}`;
+  return [
+    `systemd skips the start as long as this command fails: ${where}`,
+    `See the unit with its drop-ins: ${systemctlFor(`cat ${name}`, scope)}`,
+  ];
+}
+
 /** The lines of the unit's files that keep it from starting, and how to see them all. */
 function obstaclesInFiles({ scope, name, path, dropIns }: UnitState): string[] {
   const found = startObstacles([...(path === null ? [] : [path]), ...dropIns]);
@@ -136,7 +147,7 @@ function obstaclesInFiles({ scope, name, path, dropIns }: UnitState): string[] {
 /** The obstacles that keep systemd from starting a unit: a sentence for each, with the command that mends it. */
 export async function obstaclesTo(unit: UnitState, target: Target): Promise<readonly string[]> {
   const { scope, user, dynamicUser, runtimeDirectory } = unit;
-  const unmet = await unmetConditions(unit);
+  const unmet = [...(await unmetConditions(unit)), ...failedCondition(unit)];
   if (unmet.length > 0) return unmet;
   const found = obstaclesInFiles(unit);
   // The user and the link of a unit with DynamicUser= are made at its start.

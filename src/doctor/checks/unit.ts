@@ -154,6 +154,13 @@ function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
       logs,
     );
   }
+  if (ActiveState === 'inactive' && Result === 'exec-condition') {
+    return state(
+      'problem',
+      'systemd skipped the last start: a command of ExecCondition= ended with an exit status other than 0.',
+      mend('See which; mend what it asks for, or remove it:', systemctl(facts, `cat ${name}`)),
+    );
+  }
   if (ActiveState === 'inactive' && unit.job !== null && startsUnit(unit.job)) {
     return state(
       'warning',

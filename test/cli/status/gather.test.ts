@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -64,6 +64,21 @@ it('names the step for a process that somebody has stopped', async () => {
   } finally {
     child.kill('SIGKILL');
   }
+});
+
+it('names the command that keeps systemd from starting it', async () => {
+  const dropIn = join(double.home, '50-own.conf');
+  writeFileSync(dropIn, '[Service]\nExecCondition=/bin/false\n');
+  double.says('sd-gateway.service', {
+    LoadState: 'loaded',
+    ActiveState: 'inactive',
+    Result: 'exec-condition',
+    DropInPaths: dropIn,
+  });
+  fakeProgram('journalctl', '');
+  const notes = (await gather({ scope: 'user', instance: null }, true)).notes.join('\n');
+  expect(notes).toContain(`as long as this command fails: ${dropIn}:2: ExecCondition=/bin/false`);
+  expect(notes).not.toContain('To start it:');
 });
 
 it('says that journald does not run, and how to start it', async () => {
