@@ -203,7 +203,7 @@ export class ManagedService {
       comm: 'itself',
       isSupervisor: false,
     };
-    this.#service.requestStop(cause, own);
+    this.#service.requestStop(cause, own, 'gateway');
   }
 
   /** A terminal that hangs up ends what runs in it, as Ctrl-C does. */

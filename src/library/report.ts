@@ -21,7 +21,9 @@ export function describeReport(report: ServiceReport): readonly [priority: numbe
 function describe(report: ServiceReport): readonly [priority: number, text: string] | null {
   switch (report.type) {
     case 'ready':
-      return report.first ? [5, `Ready after ${Math.round(report.afterMs)} ms.`] : [5, 'The reload is done.'];
+      if (report.first) return [5, `Ready after ${Math.round(report.afterMs)} ms.`];
+      // The report before has said so.
+      return report.failed === true ? null : [5, 'The reload is done.'];
     case 'reload-refused':
       return [3, `The reload failed, and the old state stays: ${report.reason}`];
     case 'stopping':

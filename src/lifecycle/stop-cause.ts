@@ -232,7 +232,9 @@ export function describeStop(stop: StopRequest): string {
     case 'keyboard':
       return stop.signal === 'SIGHUP' ? 'end of the terminal' : 'stop from the keyboard';
     case 'restart':
-      return `restart asked for through the control socket${by}`;
+      return stop.requestedBy === 'control-socket'
+        ? `restart asked for through the control socket${by}`
+        : `restart asked for${by}`;
     case 'refused':
       return 'unusable configuration';
     case 'unavailable':

@@ -64,8 +64,13 @@ export type BlockedLoopEntry = (blocked: string, watchdogMicroseconds: bigint) =
 
 /** An event in the life of a supervised service that its operator may want to read of. Times in milliseconds. */
 export type ServiceReport =
-  /** `first`: the end of the start, so long after it began; otherwise the end of a reload. */
-  | { readonly type: 'ready'; readonly first: boolean; readonly afterMs: number }
+  /** `first`: the end of the start, so long after it began; otherwise the end of a reload, which `failed` or not. */
+  | {
+      readonly type: 'ready';
+      readonly first: boolean;
+      readonly failed?: boolean;
+      readonly afterMs: number;
+    }
   /** `isSignal`: by SIGHUP; otherwise through the control socket. */
   | { readonly type: 'reload-requested'; readonly sender: Sender; readonly isSignal: boolean }
   | { readonly type: 'reload-refused'; readonly reason: string }

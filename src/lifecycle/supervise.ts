@@ -57,6 +57,8 @@ export class SupervisedService {
   #state: LifecycleState = initialState;
   #statusText = '';
   #readyAt: number | null = null;
+  /** The reload that ends now; its report comes before that of the end. */
+  #reloadFailed = false;
   #stoppingAt: number | null = null;
   #failure: string | null = null;
   #watchdog: WatchdogFeeder | null = null;
@@ -206,9 +208,17 @@ export class SupervisedService {
     }
   }
 
-  /** Stops as if asked to by somebody entitled, by other means than a signal. */
-  requestStop(cause: 'planned-stop' | 'restart', sender: Sender): void {
-    this.#dispatch({ type: 'stop-requested', stop: stopRequest(cause, 'control-socket', sender) });
+  /**
+   * Stops as if asked to by somebody entitled, by other means than a signal.
+   *
+   * @param by 'gateway': the service itself
+   */
+  requestStop(
+    cause: 'planned-stop' | 'restart',
+    sender: Sender,
+    by: 'control-socket' | 'gateway' = 'control-socket',
+  ): void {
+    this.#dispatch({ type: 'stop-requested', stop: stopRequest(cause, by, sender) });
   }
 
   requestReload(sender: Sender, isSignal = false): void {
@@ -239,6 +249,7 @@ export class SupervisedService {
         this.notifier.send({ reloading: true, ...this.#statusField() });
         break;
       case 'announce-reload-refused':
+        this.#reloadFailed = true;
         this.#report({ type: 'reload-refused', reason: effect.reason });
         break;
       case 'announce-stopping':
@@ -291,7 +302,9 @@ export class SupervisedService {
     const first = this.#readyAt === null;
     this.#readyAt ??= performance.now();
     this.notifier.send({ ready: true, ...this.#statusField() });
-    this.#report({ type: 'ready', first, afterMs: this.#readyAt - this.#startedAt });
+    const failed = this.#reloadFailed;
+    this.#reloadFailed = false;
+    this.#report({ type: 'ready', first, failed, afterMs: this.#readyAt - this.#startedAt });
   }
 
   #announceStopping(stop: StopRequest): void {

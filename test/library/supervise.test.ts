@@ -140,10 +140,14 @@ describe('a supervised service', () => {
 
   it('keeps the old state if a reload fails, and says why', async () => {
     const service = await new Started('refuse').ready();
+    const complaints = service.complained('Stopping: ');
     service.child.kill('SIGHUP');
     expect(await service.told()).toMatch(/^RELOADING=1/);
     expect(await service.told()).toMatch(/^READY=1/);
-    await service.complained('The reload failed, and the old state stays: no such file');
+    service.child.kill('SIGTERM');
+    const said = await complaints;
+    expect(said).toContain('The reload failed, and the old state stays: no such file');
+    expect(said).not.toContain('The reload is done');
   });
 
   it('goes on after its standard error is gone', async () => {

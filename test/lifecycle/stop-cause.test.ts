@@ -193,6 +193,10 @@ describe('the stop table', () => {
     expect(describeStop(stopRequest('restart', 'control-socket', sender))).toBe(
       'restart asked for through the control socket by node (PID 7, UID 1000)',
     );
+    const own = { ...sender, comm: 'itself' };
+    expect(describeStop(stopRequest('restart', 'gateway', own))).toBe(
+      'restart asked for by itself (PID 7, UID 1000)',
+    );
     expect(describeStop(stopRequest('refused', 'gateway', null))).toBe('unusable configuration');
     expect(describeStop(stopRequest('crash', 'gateway', null))).toBe('crash');
   });
