@@ -15,7 +15,7 @@ export const importCommands: readonly CommandDescription[] = [
     summary: 'Take over the bots and the people of Hermes or OpenClaw.',
     description: [
       'GATEWAY is "hermes" or "openclaw". DIRECTORY is where it has its configuration: ~/.hermes or ~/.openclaw.',
-      'Reads the tokens of Telegram, Discord, Slack and e-mail, the lists of people and those who were paired. Writes a commented configuration, and each secret into a file for its owner alone. Says what it leaves, and why.',
+      'Reads the tokens of Telegram, Discord, Slack, Matrix and e-mail, the lists of people and those who were paired. Writes a commented configuration, and each secret into a file for its owner alone. Says what it leaves, and why.',
       'Runs nothing that it finds there, follows no link, and reads as the owner of the directory. The other gateway is not stopped: stop it yourself before this one starts, since both would ask the same bot for its messages.',
       'A configuration that is there stays as it is: with --force it is kept under another name.',
     ],
