@@ -1,6 +1,11 @@
 import { hash } from 'node:crypto';
 import type { Attachment, Metadata } from '../../store/messages.js';
-import { AttachmentLimitError, type GivenFile, type NewAttachments } from '../../store/new-attachments.js';
+import {
+  AttachmentLimitError,
+  type AttachmentLimits,
+  type GivenFile,
+  type NewAttachments,
+} from '../../store/new-attachments.js';
 import { plainFileName, plainMediaType } from '../../text/file-name.js';
 import { contentOfBase64 } from '../reply-files.js';
 
@@ -30,6 +35,23 @@ export class LateFileError extends Error {
     super(message);
     this.name = 'LateFileError';
   }
+}
+
+/** Larger ones take more memory than a gateway usually has. */
+const largestBodyBytes = 80 * 1024 ** 2;
+/** JSON may write a byte of a text as six: "\\u0001". */
+const bytesOfEscape = 6;
+/** Base64, and 5 % for line breaks and for slashes that are escaped. */
+const bytesOfFileByte = (4 / 3) * 1.05;
+/** For metadata and the members' names. */
+const overheadBytes = 128 * 1024;
+/** For a file's name and type. */
+const fileOverheadBytes = 4 * 1024;
+
+/** Bytes of the largest JSON that a reply within these limits takes. */
+export function lateBodyLimitBytes(replyLimit: number, { count, totalBytes }: AttachmentLimits): number {
+  const filesBytes = Math.ceil(totalBytes * bytesOfFileByte) + count * fileOverheadBytes;
+  return Math.min(bytesOfEscape * replyLimit + filesBytes + overheadBytes, largestBodyBytes);
 }
 
 interface ReadFile extends GivenFile {

@@ -12,6 +12,7 @@ import {
   type GivenLateReply,
   LateFileError,
   type LateReply,
+  lateBodyLimitBytes,
   readFiles,
   storeFiles,
 } from './late-reply.js';
@@ -134,15 +135,19 @@ export class TurnCallbacks {
     }
   }
 
-  /** True if the token is that of an attempt of the turn, of an earlier one too. Compares in constant time. */
-  async knows(turnId: string, secret: string): Promise<boolean> {
+  /**
+   * Bytes of the largest body that can be a reply of the turn. Null: the token is not that of an attempt, of an earlier one
+   * neither. Compares in constant time.
+   */
+  async bodyLimitBytes(turnId: string, secret: string): Promise<number | null> {
     const callback = (await this.#read(turnId))?.callback;
     const given = secretTokenDigest(secret);
     let isKnown = false;
     for (const token of callback === undefined ? [] : [callback.token, ...callback.earlierTokens]) {
       if (timingSafeEqual(Buffer.from(token, 'hex'), given)) isKnown = true;
     }
-    return isKnown;
+    if (callback === undefined || !isKnown) return null;
+    return lateBodyLimitBytes(callback.replyLimit, this.#attachmentLimits());
   }
 
   /** Takes the reply of an attempt, by a token that is known. It is on disk when the promise resolves. */

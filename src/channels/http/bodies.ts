@@ -12,8 +12,8 @@ const jsonType = 'application/json';
 /** Levels of a body that are looked through: one with more has metadata that is refused for its depth. */
 export const deepestMember = bounds.metadataDepth + 2;
 
-/** Reads the whole body of a request. Rejects with a Problem. */
-export type ReadBody = (payload: FastifyRequest['raw']) => Promise<Buffer>;
+/** Reads the whole body of a request, and what it says. Rejects with a Problem. */
+export type ReadBody = (payload: FastifyRequest['raw'], parse: (body: Buffer) => unknown) => Promise<unknown>;
 
 /**
  * Reads the bodies of requests: JSON in UTF-8 (RFC 8259, 8.1), as it is sent. `formLimitBytes` bounds forms, where a route
@@ -24,13 +24,12 @@ export function readBodies(
   limitBytes: number,
   formLimitBytes: () => number = () => limitBytes,
 ): ReadBody {
-  // Two of the largest have room beside each other.
-  const bodies = new IncomingBodies(Math.max(incomingLimitBytes, 2 * limitBytes));
-  const read: ReadBody = (payload) => bodies.read(payload, limitBytes, tooLarge);
+  const bodies = new IncomingBodies(incomingLimitBytes);
+  const read: ReadBody = (payload, parse) => bodies.use(payload, limitBytes, tooLarge, parse);
   application.removeContentTypeParser('text/plain');
   application.addContentTypeParser(
     jsonType,
-    async (_request: FastifyRequest, payload: FastifyRequest['raw']) => jsonOf(await read(payload)),
+    async (_request: FastifyRequest, payload: FastifyRequest['raw']) => read(payload, jsonOf),
   );
   application.addHook('preParsing', (request, reply, _payload, done) => {
     refuseBody(request.headers, isForm(request.headers) ? formLimitBytes() : limitBytes);
@@ -45,12 +44,12 @@ export function takeEmptyBodies(application: FastifyInstance, read: ReadBody): v
   application.removeContentTypeParser(jsonType);
   application.addContentTypeParser(
     [jsonType, '*'],
-    async ({ headers }: FastifyRequest, payload: FastifyRequest['raw']) => {
-      const body = await read(payload);
-      if (body.length === 0) return undefined;
-      if (!isJson(headers)) throw notJson();
-      return jsonOf(body);
-    },
+    async ({ headers }: FastifyRequest, payload: FastifyRequest['raw']) =>
+      read(payload, (body) => {
+        if (body.length === 0) return undefined;
+        if (!isJson(headers)) throw notJson();
+        return jsonOf(body);
+      }),
   );
 }
 

@@ -14,35 +14,57 @@ interface Incoming {
 }
 
 /**
- * Reads bodies within a limit for all of them together. If they are more, the one that has been under way longest gives way:
- * a caller who sends slowly can't keep the others out.
+ * Reads bodies within a limit for all of them together, which holds until they are worked up. If they are more, the one that
+ * has been under way longest gives way: a caller who sends slowly can't keep the others out.
  */
 export class IncomingBodies {
   readonly #limitBytes: number;
   /** In the order of their beginnings. */
   readonly #incoming = new Set<Incoming>();
+  /** Those that are here whole, and are worked up. */
+  readonly #whole = new Set<Incoming>();
   #bytes = 0;
 
+  /** @param limitBytes for all of them but the largest one, which has room in any case */
   constructor(limitBytes: number = incomingLimitBytes) {
     this.#limitBytes = limitBytes;
   }
 
   /**
-   * Reads a whole body.
+   * Reads a whole body and has it worked up. Its bytes count until that has ended.
    *
    * @param tooLarge answers a body of more than `limitBytes`
-   * @throws Problem
+   * @throws Problem, and what `work` throws
    */
-  read(payload: Readable, limitBytes: number, tooLarge: () => Problem): Promise<Buffer> {
+  async use<Result>(
+    payload: Readable,
+    limitBytes: number,
+    tooLarge: () => Problem,
+    work: (body: Buffer) => Result | Promise<Result>,
+  ): Promise<Result> {
+    const { body, incoming } = await this.#read(payload, limitBytes, tooLarge);
+    try {
+      return await work(body);
+    } finally {
+      this.#whole.delete(incoming);
+      this.#bytes -= incoming.bytes;
+    }
+  }
+
+  #read(
+    payload: Readable,
+    limitBytes: number,
+    tooLarge: () => Problem,
+  ): Promise<{ readonly body: Buffer; readonly incoming: Incoming }> {
     return new Promise((resolve, reject) => {
       const gathered = new GatheredBytes();
       const end = () => {
         this.#incoming.delete(incoming);
-        this.#bytes -= incoming.bytes;
         payload.off('data', take).off('end', finish).off('error', breakOff).off('close', breakOff);
       };
       const refuse = (problem: Problem) => {
         end();
+        this.#bytes -= incoming.bytes;
         // The connection is closed behind the answer; until then, what comes is dropped.
         payload.on('error', () => undefined).resume();
         reject(problem);
@@ -56,25 +78,41 @@ export class IncomingBodies {
       };
       const finish = () => {
         end();
-        resolve(gathered.take());
+        this.#whole.add(incoming);
+        resolve({ body: gathered.take(), incoming });
       };
       const breakOff = () => refuse(new Problem('malformed-request', 'The body did not arrive whole.'));
       const incoming: Incoming = { bytes: 0, refuse };
       this.#incoming.add(incoming);
+      if (payload.destroyed) {
+        breakOff();
+        return;
+      }
       payload.on('data', take).once('end', finish).once('error', breakOff).once('close', breakOff);
     });
   }
 
   #makeRoom(latest: Incoming): void {
     for (const longest of this.#incoming) {
-      // One alone may be larger.
-      if (this.#bytes <= this.#limitBytes || longest === latest) return;
-      longest.refuse(
-        new Problem('too-many-uploads', 'Too many request bodies are on their way, and this one was slow.', {
-          retryAfter: roomRetryAfter,
-          headers: { Connection: 'close' },
-        }),
-      );
+      if (this.#hasRoom()) return;
+      if (longest !== latest) longest.refuse(noRoom('this one was slow'));
     }
+    if (!this.#hasRoom()) latest.refuse(noRoom('those before it are still worked up'));
   }
+
+  #hasRoom(): boolean {
+    if (this.#bytes <= this.#limitBytes) return true;
+    let largestBytes = 0;
+    for (const bodies of [this.#incoming, this.#whole]) {
+      for (const { bytes } of bodies) largestBytes = Math.max(largestBytes, bytes);
+    }
+    return this.#bytes - largestBytes <= this.#limitBytes;
+  }
+}
+
+function noRoom(reason: string): Problem {
+  return new Problem('too-many-uploads', `Too many request bodies are on their way, and ${reason}.`, {
+    retryAfter: roomRetryAfter,
+    headers: { Connection: 'close' },
+  });
 }

@@ -1,19 +1,21 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { AttachmentLimitError } from '../../store/new-attachments.js';
 import { fileProblem } from './attachments/message-form.js';
 import { bearerOf } from './bearer.js';
-import { readBodies } from './bodies.js';
+import { jsonOf, refuseEncoding } from './bodies.js';
+import { IncomingBodies } from './incoming-bodies.js';
 import { Problem } from './problem.js';
 import type { TakenReply } from './reply-routes.openapi.js';
 import { type metadata, replyBody } from './request-schema.js';
 import type { Connections } from './server/connections.js';
+import { askForBody } from './server/continue.js';
 import { validateBody } from './validate.js';
 
 /** Replies of agents that come after their turn was posted. */
 export interface TurnReplies {
-  /** True if the token is that of an attempt of the turn. */
-  knows(turnId: string, token: string): Promise<boolean>;
+  /** Bytes of the largest body that can be a reply of this turn. Null: the token is that of no attempt of it. */
+  bodyLimitBytes(turnId: string, token: string): Promise<number | null>;
   take(
     turnId: string,
     token: string,
@@ -40,10 +42,10 @@ export interface TurnReplies {
 }
 
 /**
- * For the largest `agent.reply_limit` there may be, as JSON usually writes it, or files of twice their usual limit. Each
- * agent's own limit, and those of files, follow.
+ * Bytes of replies that are read, parsed and stored at a time, beside the largest of them. Each takes several times its
+ * size until it is stored.
  */
-const bodyLimitBytes = 80 * 1024 ** 2;
+const roomBytes = 16 * 1024 ** 2;
 
 const turnPattern = /^turn_[0-9a-f]{32}$/;
 
@@ -53,11 +55,17 @@ export function addReplyRoutes(
   replies: TurnReplies,
   connections: () => Pick<Connections, 'admit'>,
 ): void {
-  readBodies(routes, bodyLimitBytes);
+  const bodies = new IncomingBodies(roomBytes);
+  const limits = new WeakMap<FastifyRequest['raw'], number>();
+
+  routes.removeAllContentTypeParsers();
+  // The route reads it: it counts until the reply is stored.
+  routes.addContentTypeParser('application/json', (_request, payload, done) => done(null, payload));
   routes.addHook<{ Params: { turn: string } }>('onRequest', async (request) => {
     const token = bearerOf(request.headers.authorization);
     const { turn } = request.params;
-    if (!turnPattern.test(turn) || !(await replies.knows(turn, token))) {
+    const limitBytes = turnPattern.test(turn) ? await replies.bodyLimitBytes(turn, token) : null;
+    if (limitBytes === null) {
       throw new Problem('unauthorized', 'The token is not that of an attempt of this turn.', {
         headers: { 'WWW-Authenticate': 'Bearer realm="sd-gateway", error="invalid_token"' },
       });
@@ -68,28 +76,47 @@ export function addReplyRoutes(
         headers: { Connection: 'close' },
       });
     }
+    limits.set(request.raw, limitBytes);
+  });
+  routes.addHook('preParsing', async ({ headers, raw }, reply) => {
+    const limitBytes = limits.get(raw) ?? 0;
+    if (Number(headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
+    refuseEncoding(headers);
+    askForBody(raw, reply.raw);
   });
 
-  routes.post<{ Params: { turn: string } }>(
-    '/v1/turns/:turn/reply',
-    { bodyLimit: bodyLimitBytes },
-    async (request): Promise<TakenReply> => {
-      const { text, metadata: given, attachments = [] } = validateBody(replyBody, request.body);
-      const token = bearerOf(request.headers.authorization);
-      const { turn } = request.params;
-      const files = attachments.map(({ media_type: mediaType = null, ...file }) => ({ ...file, mediaType }));
-      const taken = await replies.take(turn, token, { text, metadata: given ?? {}, files });
-      switch (taken.outcome) {
-        case 'taken':
-        case 'repeated':
-          return { turn_id: turn, state: 'replied' };
-        case 'ended':
-          throw new Problem('turn-ended', 'The attempt has ended, or has another reply.');
-        case 'file-refused':
-          throw fileProblem(taken.index, taken.message, taken.limit);
-        case 'too-large':
-          throw new Problem('body-too-large', `The reply is larger than ${taken.limitBytes} bytes.`);
-      }
-    },
+  routes.post<{ Params: { turn: string } }>('/v1/turns/:turn/reply', async ({ raw, headers, params }) => {
+    const limitBytes = limits.get(raw) ?? 0;
+    return bodies.use(
+      raw,
+      limitBytes,
+      () => tooLarge(limitBytes),
+      (body) => take(body, params.turn, bearerOf(headers.authorization)),
+    );
+  });
+
+  async function take(body: Buffer, turn: string, token: string): Promise<TakenReply> {
+    const { text, metadata: given, attachments = [] } = validateBody(replyBody, jsonOf(body));
+    const files = attachments.map(({ media_type: mediaType = null, ...file }) => ({ ...file, mediaType }));
+    const taken = await replies.take(turn, token, { text, metadata: given ?? {}, files });
+    switch (taken.outcome) {
+      case 'taken':
+      case 'repeated':
+        return { turn_id: turn, state: 'replied' };
+      case 'ended':
+        throw new Problem('turn-ended', 'The attempt has ended, or has another reply.');
+      case 'file-refused':
+        throw fileProblem(taken.index, taken.message, taken.limit);
+      case 'too-large':
+        throw new Problem('body-too-large', `The reply is larger than ${taken.limitBytes} bytes.`);
+    }
+  }
+}
+
+function tooLarge(limitBytes: number): Problem {
+  return new Problem(
+    'body-too-large',
+    `The body is larger than ${limitBytes} bytes (agent.reply_limit, and attachments.total_limit in base64).`,
+    { headers: { Connection: 'close' } },
   );
 }

@@ -64,9 +64,9 @@ it.each(['ended', 'late', 'begun anew', 'never begun'])(
     if (how === 'ended') await callbacks.end('t');
     if (how === 'late') pass(5_000);
     if (how === 'begun anew') await callbacks.begin('t', 5_000, 100);
-    expect(await callbacks.knows('t', token)).toBe(how !== 'never begun');
+    expect((await callbacks.bodyLimitBytes('t', token)) !== null).toBe(how !== 'never begun');
     expect(await callbacks.take('t', token, reply)).toEqual({ outcome: 'ended' });
-    expect(await callbacks.knows('t', 'nonsense')).toBe(false);
+    expect(await callbacks.bodyLimitBytes('t', 'nonsense')).toBeNull();
   },
 );
 

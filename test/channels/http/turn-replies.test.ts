@@ -23,6 +23,14 @@ function reply(token: string, body: unknown, of = turn): Promise<Response> {
   });
 }
 
+function deferred() {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
 describe('a late reply', () => {
   it('is taken with the token of its attempt, and is the same twice', async () => {
     const token = await callbacks.begin(turn, 60_000, 10);
@@ -64,11 +72,67 @@ describe('a late reply', () => {
     expect(await bodyOf(many)).toMatchObject({
       errors: [{ pointer: '#/attachments', detail: 'must have at most 1000 items' }],
     });
-    const costly = await reply(token, { text: 'a', attachments: Array(600_000).fill(1) });
+    const roomy = await callbacks.begin(turn, 60_000, 1_000_000);
+    const costly = await reply(roomy, { text: 'a', attachments: Array(600_000).fill(1) });
     expect(costly.status).toBe(400);
     expect(await bodyOf(costly)).toMatchObject({
       detail: 'The body can’t be read: the JSON has more than 1048576 characters outside its strings.',
     });
+  });
+
+  it('is refused, before it is read, at a size that none of the turn’s limits takes', async () => {
+    const token = await callbacks.begin(turn, 60_000, 10);
+    const limitBytes = await callbacks.bodyLimitBytes(turn, token);
+    const refused = await reply(token, { text: 'a'.repeat(limitBytes ?? 0) });
+    expect(refused.status).toBe(413);
+    expect(await bodyOf(refused)).toMatchObject({
+      detail: `The body is larger than ${limitBytes} bytes (agent.reply_limit, and attachments.total_limit in base64).`,
+    });
+  });
+
+  it('is to come again while others that are large are stored', async () => {
+    const records = memoryRecords();
+    const slow = new TurnCallbacks(records);
+    const stored = deferred();
+    const begun = deferred();
+    let waits = 0;
+    const held = await serve({
+      channel: {
+        turnReplies: {
+          bodyLimitBytes: (id, given) => slow.bodyLimitBytes(id, given),
+          take: async (...given) => {
+            waits += 1;
+            if (waits === 2) begun.resolve();
+            if (waits <= 2) await stored.promise;
+            return slow.take(...given);
+          },
+        },
+      },
+    });
+    try {
+      const turns = ['1', '2', '3'].map((digit) => `turn_${digit.repeat(32)}`);
+      const posts = await Promise.all(
+        turns.map(async (id) => {
+          const given = await slow.begin(id, 60_000, 20_000_000);
+          await slow.accepted(id);
+          const body = JSON.stringify({ text: id.slice(-1).repeat(10_000_000) });
+          const headers = { authorization: `Bearer ${given}`, 'content-type': 'application/json' };
+          return () => fetch(`${held.base}/v1/turns/${id}/reply`, { method: 'POST', headers, body });
+        }),
+      );
+      const first = [posts[0]?.(), posts[1]?.()];
+      await begun.promise;
+      const third = await posts[2]?.();
+      expect(third?.status).toBe(503);
+      expect(third?.headers.get('retry-after')).toBe('5');
+      expect(await third?.json()).toMatchObject({ type: 'urn:sd-gateway:problem:too-many-uploads' });
+      stored.resolve();
+      expect((await Promise.all(first)).map((answer) => answer?.status)).toEqual([200, 200]);
+      expect((await posts[2]?.())?.status).toBe(200);
+    } finally {
+      stored.resolve();
+      await held.dispose();
+    }
   });
 
   it('is 409 once another attempt has begun', async () => {

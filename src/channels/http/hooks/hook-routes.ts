@@ -35,10 +35,8 @@ export function addHookRoutes(routes: FastifyInstance, options: HookRoutesOption
   };
 
   routes.removeAllContentTypeParsers();
-  routes.addContentTypeParser('*', async (request: FastifyRequest, payload: FastifyRequest['raw']) => {
-    const { limitBytes } = hookOf(request as HookFastifyRequest);
-    return bodies.read(payload, limitBytes, () => tooLarge(limitBytes));
-  });
+  // The route reads it: it counts until the channel has answered.
+  routes.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   routes.addHook<{ Params: { channel: string } }>('onRequest', async (request) => {
     const refusal = hookOf(request).check?.(request.headers, clientOf(request)) ?? null;
     if (refusal !== null) throw problemOfRefusal(refusal);
@@ -52,12 +50,15 @@ export function addHookRoutes(routes: FastifyInstance, options: HookRoutesOption
   });
 
   routes.post<{ Params: { channel: string } }>('/hooks/:channel', async (request) => {
-    const body = request.body instanceof Buffer ? request.body : Buffer.alloc(0);
-    const answer = await answerOf(hookOf(request), {
-      body,
-      headers: request.headers,
-      client: clientOf(request),
-    });
+    const { headers } = request;
+    const client = clientOf(request);
+    const { limitBytes } = hookOf(request);
+    const answer = await bodies.use(
+      request.raw,
+      limitBytes,
+      () => tooLarge(limitBytes),
+      (body) => answerOf(hookOf(request), { body, headers, client }),
+    );
     if (answer.outcome !== 'taken') throw problemOfRefusal(answer);
     return answer.body ?? {};
   });
