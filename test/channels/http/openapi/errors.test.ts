@@ -77,7 +77,7 @@ function failing(reason: 'full' | 'unavailable'): Promise<Served> {
     questions: all,
     actions: all,
     sessions,
-    turnReplies: { knows: async () => true, take: fail },
+    turnReplies: { bodyLimitBytes: async () => 1_000, take: fail },
     accept: fail,
   } as unknown as Partial<HttpChannelOptions>;
   return serve({ channel, over: all as Partial<Store> });
