@@ -595,6 +595,12 @@ describe('verdicts', () => {
       'chown 0 /s/token',
     ],
     ['store', 'problem', withStore(known({ errors: ['row missing'] })), 'sd-gateway stop'],
+    [
+      'store',
+      'problem',
+      withData({ entries: known([{ ...ofRoot('/s/gateway.db-shm'), uid: 7, mode: 0o400 }]) }),
+      'chmod 600 /s/gateway.db-shm',
+    ],
     ['store', 'problem', withStore(known({ errors: [], refused: 'run the newer sd-gateway' })), null],
     ['store', 'unknown', withStore(unknown('busy')), null],
     [

@@ -1,9 +1,10 @@
-import { statSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 import { askFacts } from '../../channels/control/ask-facts.js';
 import { control, SilentGatewayError } from '../../channels/control/control-client.js';
 import type { CallerTurn } from '../../channels/control/facts.js';
 import type { ControlCommand, ControlEvent } from '../../channels/control/protocol.js';
+import { ownCommand } from '../../text/own-command.js';
 import { commandStatus } from '../command.js';
 import { refusalIn, waitText } from '../operate/wait.js';
 import { printable, type Spinner } from '../terminal.js';
@@ -69,18 +70,42 @@ export async function order(
     : commandStatus.success;
 }
 
-/** Says that only the running gateway still has its database, as the file was removed; null: it is there, or nobody can tell. */
+/**
+ * Says that only the running gateway still has its database, as the file was removed or another one put in its place. Null:
+ * it is there, or nobody can tell.
+ */
 export async function lostDatabase(socket: string): Promise<string | null> {
   const answer = await askFacts(socket);
   if (answer.outcome !== 'told' || !isAbsolute(answer.facts.database)) return null;
-  const { database, trouble } = answer.facts;
+  const { database, trouble, pid } = answer.facts;
   try {
     statSync(database);
-    return null;
+    if (!hasRemoved(pid, database)) return null;
+    return (
+      trouble ??
+      `Another file was put in the place of the database ${database}, and only the gateway still has its own: see "${ownCommand('status')}" in a minute.`
+    );
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT') return null;
     return trouble ?? `The database ${database} was removed, and only the gateway still has it.`;
+  }
+}
+
+/** True if the process has a file open that had this name and has none any more (proc(5)). False where nobody can tell. */
+function hasRemoved(pid: number, path: string): boolean {
+  try {
+    const directory = `/proc/${pid}/fd`;
+    return readdirSync(directory).some((name) => {
+      try {
+        return readlinkSync(join(directory, name)) === `${path} (deleted)`;
+      } catch {
+        // It was closed meanwhile.
+        return false;
+      }
+    });
+  } catch {
+    return false;
   }
 }
 

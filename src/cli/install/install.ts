@@ -5,7 +5,7 @@ import { errorMessage } from '../../text/failure-text.js';
 import { lineOf } from '../../units/start-obstacles.js';
 import { UnitValueError } from '../../units/unit-text.js';
 import { userExists } from '../../units/unit-user.js';
-import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
+import { lostDatabase, turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { obstaclesTo } from '../operate/failure-report.js';
@@ -173,9 +173,11 @@ async function turnOfThisInstall({ target, unit }: InstallFacts) {
   return turnOfThisCommand(controlSocketOf(target, await readUnit(new ServiceManager(scope), unit)));
 }
 
-/** Drop-ins stay in force beside the unit that is written anew, and could keep it from coming back. */
+/** Drop-ins stay in force beside the unit that is written anew, and could keep it from coming back. So does a lost database. */
 async function dropInObstacles({ target, unit }: InstallFacts): Promise<readonly string[]> {
   const found = await readUnit(new ServiceManager(target.scope), unit);
+  const lost = await lostDatabase(controlSocketOf(target, found));
+  if (lost !== null) return [lost];
   const isTheirUser = lineOf(found.dropIns, 'User') !== null;
   return obstaclesTo({ ...found, path: null, user: isTheirUser ? found.user : null }, target);
 }

@@ -115,9 +115,13 @@ class Operation {
     if (this.#action === 'start') throw new Error('A start has no control socket to go through.');
     try {
       // The gateway refuses such an order by itself, but never gets it from a turn that waits for its own end.
-      const waits = this.#parsed.flags.has('when-idle');
-      const refused = waits ? await this.#refusedWithinTurn(socket) : null;
+      const refused = this.#parsed.flags.has('when-idle') ? await this.#refusedWithinTurn(socket) : null;
       if (refused !== null) return refused;
+      const lost = this.#action === 'restart' ? await lostDatabase(socket) : null;
+      if (lost !== null) {
+        complain(`${lost.replace(/\.+$/, '')}. Nothing was restarted.`);
+        return commandStatus.failure;
+      }
       const idle = await this.#whenIdle(socket, () => askStatus(socket), timeout);
       return idle ?? (await this.#order(socket, this.#action));
     } catch (error) {

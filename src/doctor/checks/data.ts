@@ -237,12 +237,33 @@ export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
 /** Below it a store can’t be trusted to take what comes; in bytes. */
 const tight = 50 * 1024 ** 2;
 
+/** Files of the database that the gateway, which is their owner, may not read and write. Root may. */
+function closedFiles(facts: DoctorFacts, database: string): readonly Finding[] {
+  const { entries } = facts.data;
+  if (!entries.known) return [];
+  const names = ['', '-wal', '-shm', '-seal', '-ballast'].map((suffix) => `${database}${suffix}`);
+  const say = findings('data', 'store');
+  return entries.value
+    .filter(({ path, mode, uid, isFile }) => {
+      return names.includes(path) && isFile && uid !== 0 && (mode & 0o600) !== 0o600;
+    })
+    .map((file) =>
+      say(
+        'problem',
+        `${file.path} is closed to its own user (mode ${octal(file.mode)}): the gateway can’t start with it.`,
+        changeMode(facts, file, 0o600, 'Open it to its user:'),
+      ),
+    );
+}
+
 export function checkStore(facts: DoctorFacts): readonly Finding[] {
   const say = findings('data', 'store');
   const { store } = facts.data;
   if (!store.known) return [say('unknown', `It can’t be looked at: ${store.why}`)];
   if (store.value === null) return [say('not-applicable', 'There is none yet; the first start makes it')];
   const { name, lost, integrity } = store.value;
+  const closed = closedFiles(facts, name);
+  if (closed.length > 0) return closed;
   if (lost !== undefined) return [say('problem', lost)];
   if (!integrity.known) return [say('unknown', `${name} could not be checked: ${integrity.why}`)];
   if (integrity.value.refused !== undefined) return [say('problem', integrity.value.refused)];

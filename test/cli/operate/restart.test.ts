@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -67,6 +67,30 @@ it.each([
   );
   expect(double.said).toContain(`systemctl --user restart ${unit}`);
 });
+
+it.each([
+  ['of the unit', 'active', ['--user', '--instance', 'test']],
+  ['in the foreground', 'inactive', ['--user', '--instance', 'test']],
+])(
+  'a restart %s is refused where another file is in the place of its database',
+  async (_what, state, words) => {
+    const database = join(double.home, 'gateway.db');
+    writeFileSync(database, 'its own');
+    const descriptor = openSync(database, 'r');
+    onTestFinished(() => closeSync(descriptor));
+    writeFileSync(join(double.home, 'other.db'), 'another');
+    renameSync(join(double.home, 'other.db'), database);
+    if (state === 'active') {
+      double.says(unit, { LoadState: 'loaded', ActiveState: state, RuntimeDirectory: 'sd-gateway-test' });
+    }
+    const socket = join(double.home, 'RUNTIME_DIR/sd-gateway-test/control.sock');
+    const running = await ControlDouble.listen(socket, gateway({ database, pid: process.pid }));
+    onTestFinished(() => running.close());
+    expect(await operations.restart(parseCommand(findCommand('restart'), words))).toBe(1);
+    expect(double.said).toContain(`Another file was put in the place of the database ${database}`);
+    expect(double.said).toContain('Nothing was restarted.');
+  },
+);
 
 describe('a restart from which the gateway would not come back', () => {
   const words = ['--user', '--instance', 'test'];
