@@ -12,8 +12,18 @@ export function makeDirectories(
 ): void {
   makeStateDirectory(state, environment);
   if (isLeftoverLink(runtime)) rmSync(runtime);
-  for (const path of [runtime, ...(database === null ? [] : [dirname(database)])]) {
+  mkdirSync(runtime, { recursive: true, mode: 0o700 });
+  if (database !== null) makeStoreDirectory(dirname(database));
+}
+
+/** Has the error of mkdir(2) name the setting and the next step, and keep its code. */
+function makeStoreDirectory(path: string): void {
+  try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    error.message = `store.path: the directory ${path} can't be made by user ${process.geteuid?.()} (${error.message}): make it, and give it to that user; or set store.path to another file`;
+    throw error;
   }
 }
 

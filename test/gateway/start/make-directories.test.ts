@@ -26,6 +26,20 @@ describe('the directories of a start', () => {
       expect(existsSync(join(directory, made))).toBe(true);
   });
 
+  it('of the database that can’t be made names the setting and the next step, and keeps the code', () => {
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    const database = join(file, 'below/gateway.db');
+    expect(() => makeDirectories(below(directory), database, {})).toThrow(
+      expect.objectContaining({
+        code: 'ENOTDIR',
+        message: expect.stringMatching(
+          /^store\.path: the directory \S+\/below can't be made by user \d+ \(.*\): make it, .* or set store\.path/,
+        ),
+      }),
+    );
+  });
+
   it.each<[NodeJS.ProcessEnv, boolean]>([
     [{ INVOCATION_ID: 'a' }, true],
     [{ INVOCATION_ID: 'a', STATE_DIRECTORY: '/s' }, false],
