@@ -28,7 +28,7 @@ const readSchema = 'SELECT rowid AS number, type, name, rootpage, sql FROM sqlit
 export function openDamaged(path: string, busyTimeout: number): Database {
   const database = openWithSchema(path, busyTimeout);
   const roots = attempt(() => database.prepare<[], number>(tableRoots).pluck().all());
-  // What is in the log has to lie in the pages themselves.
+  // The pages themselves have to have what is in the log.
   const isCopied = attempt(() => database.pragma('wal_checkpoint(TRUNCATE)', { simple: true })) === 0;
   database.close();
   if (roots !== null && isCopied) mendInnerPages(path, roots);

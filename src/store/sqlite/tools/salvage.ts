@@ -31,7 +31,7 @@ export interface Salvage {
   readonly sessions: readonly ArchivedSession[];
   readonly messages: readonly ArchivedMessage[];
   readonly records: readonly ArchivedRecord[];
-  /** What is on record of the gateway's runs, oldest first. */
+  /** Records of the gateway's runs, oldest first. */
   readonly runs: readonly RunRow[];
   /** The files of these messages, read as they are asked for: the database has to be open until then. */
   readonly blobs: Iterable<ArchivedBlob>;
