@@ -88,7 +88,10 @@ export interface HandshakeOptions {
 export function errorText({ code, message, data }: RpcError): string {
   const { details, message: inner } = membersOf(data);
   const more = [data, details, inner].find((text) => typeof text === 'string' && text !== message);
-  return oneLine(`error ${code}: ${message}${more === undefined ? '' : `: ${more}`}`, 1_000);
+  return oneLine(
+    `error${code === null ? '' : ` ${code}`}: ${message}${more === undefined ? '' : `: ${more}`}`,
+    1_000,
+  );
 }
 
 /**

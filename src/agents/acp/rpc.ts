@@ -10,7 +10,8 @@ import { parseJson } from '../../text/bounded-json.js';
 /** An answer of the other side, or ours to it, that is an error. */
 export class RpcError extends Error {
   constructor(
-    readonly code: number,
+    /** Null: the agent gave none. */
+    readonly code: number | null,
     message: string,
     readonly data?: unknown,
   ) {
@@ -177,7 +178,7 @@ export class RpcConnection {
       this.#pending.delete(id);
       pending.answered();
       const reason = typeof text === 'string' ? text : 'an error without a message';
-      pending.reject(new RpcError(typeof code === 'number' ? code : Number.NaN, reason, data));
+      pending.reject(new RpcError(typeof code === 'number' ? code : null, reason, data));
       return true;
     }
     if (!('result' in message)) return false;

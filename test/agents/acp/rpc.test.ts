@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
+import { errorText } from '../../../src/agents/acp/handshake.js';
 import { RpcConnection, type RpcError } from '../../../src/agents/acp/rpc.js';
 
 /** A connection whose requests of the other side nobody answers before `answer` is called. */
@@ -57,4 +58,15 @@ test.each([
   const request = connection.request('session/prompt', {});
   connection.receive(JSON.stringify({ jsonrpc: '2.0', id: 0, error }));
   await expect(request).rejects.toThrow(message);
+});
+
+test.each([
+  [{ code: -32603, message: 'no' }, 'error -32603: no'],
+  [{ code: 'x', message: 'no' }, 'error: no'],
+  [{ message: 'no', data: 'why' }, 'error: no: why'],
+])('the error %j is told as "%s"', async (error, told) => {
+  const { connection } = unanswered();
+  const request = connection.request('session/prompt', {});
+  connection.receive(JSON.stringify({ jsonrpc: '2.0', id: 0, error }));
+  expect(errorText((await request.catch((reason: unknown) => reason)) as RpcError)).toBe(told);
 });
