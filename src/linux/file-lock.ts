@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { SystemCallError } from './errors.js';
+import { kindOf, NoRegularFileError } from './files.js';
 import { failure, native } from './native.js';
 
 export type FileLock =
@@ -95,13 +96,13 @@ function isStillAt(path: string, file: FileIdentity): boolean {
 /**
  * Locks the file at `path` for this process alone (flock(2)), without waiting. Makes the file if need be, mode 0600,
  * and leaves it there: removing it would let two processes hold a lock on two files of one name. Throws what open(2)
- * fails with, and `SystemCallError` where locks don't work.
+ * fails with, a `NoRegularFileError` if something else lies there, and `SystemCallError` where locks don't work.
  */
 export function tryLock(path: string): FileLock {
-  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
+  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
   while (true) {
     // Node opens with O_CLOEXEC: a child can't keep the lock alive.
-    const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    const fd = openLockFile(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK);
     const file = fstatSync(fd, { bigint: true });
     const result = native().flock(fd, LOCK_EX);
     if (result < 0) {
@@ -122,4 +123,21 @@ export function tryLock(path: string): FileLock {
     // Somebody removed the file between our open and our lock: what we hold keeps nobody out.
     closeSync(fd);
   }
+}
+
+function openLockFile(path: string, flags: number): number {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, flags, 0o600);
+  } catch (error) {
+    // A link in its place, a directory and a socket can't be opened so, each with an error of its own.
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined || stats.isFile()) throw error;
+    const kind = stats.isSymbolicLink() ? 'a symbolic link' : kindOf(stats);
+    throw new NoRegularFileError(path, kind, { cause: error });
+  }
+  const stats = fstatSync(descriptor);
+  if (stats.isFile()) return descriptor;
+  closeSync(descriptor);
+  throw new NoRegularFileError(path, kindOf(stats));
 }

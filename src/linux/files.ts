@@ -75,7 +75,13 @@ export function readRegularFile(path: string, links: Links): Buffer {
 
 /** Throws a NoRegularFileError if something else lies there; opens nothing. */
 export function checkRegularFile(path: string): void {
-  const stats = statSync(path, { throwIfNoEntry: false });
+  let stats: Stats | undefined;
+  try {
+    stats = statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw error;
+    throw new NoRegularFileError(path, 'a symbolic link that leads round in a circle', { cause: error });
+  }
   if (stats !== undefined && !stats.isFile()) throw new NoRegularFileError(path, kindOf(stats));
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +26,15 @@ function release(lock: ReturnType<typeof tryLock>): void {
 }
 
 describe('tryLock', () => {
+  it.each([
+    ['a directory', () => mkdirSync(path)],
+    ['a symbolic link', () => symlinkSync(path, path)],
+    ['a symbolic link', () => symlinkSync('/nonexistent/x', path)],
+  ])('says what lies in the place of the file: %s', (kind, make) => {
+    make();
+    expect(() => tryLock(path)).toThrow(`is ${kind}, no regular file`);
+  });
+
   it('locks a file of mode 0600 and leaves it there', () => {
     const lock = tryLock(path);
     expect(lock.locked).toBe(true);
@@ -74,7 +83,7 @@ describe('tryLock', () => {
 
   it('does not follow a symbolic link, and says what open(2) says', () => {
     symlinkSync('/etc/passwd', path);
-    expect(() => tryLock(path)).toThrow(/ELOOP/);
+    expect(() => tryLock(path)).toThrow('is a symbolic link, no regular file');
     expect(() => tryLock(join(folder, 'missing', 'lock'))).toThrow(/ENOENT/);
   });
 });

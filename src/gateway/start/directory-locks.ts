@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { control, NoGatewayError } from '../../channels/control/control-client.js';
 import { type FileLock, tryLock } from '../../linux/file-lock.js';
+import { NoRegularFileError } from '../../linux/files.js';
 import { processName } from '../../linux/process.js';
 import type { Log } from '../../log/log.js';
 import { serviceOf } from '../../systemd/evidence.js';
@@ -71,6 +72,11 @@ function tryLockOf(what: string, path: string): FileLock {
   try {
     return tryLock(path);
   } catch (error) {
+    if (error instanceof NoRegularFileError) {
+      throw new RefusedStart(`${path} ${error.message}: move it away. Nothing was changed.`, {
+        cause: error,
+      });
+    }
     if (!what.startsWith('database ') || !(error instanceof Error)) throw error;
     error.message = `The ${what} (store.path) can't be used: ${error.message}. "${ownCommand('check-config')}" says if the unit may write there`;
     throw error;

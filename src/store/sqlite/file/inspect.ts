@@ -19,9 +19,16 @@ export function checkFiles(path: string): void {
   try {
     for (const suffix of ['', '-wal', '-shm', '-journal']) checkRegularFile(path + suffix);
     checkRegularFile(sealPath(path));
+    for (const suffix of ['-wal', '-shm', '-journal']) refuseStrayLink(path + suffix);
   } catch (error) {
     throw error instanceof NoRegularFileError ? irregularError(error) : error;
   }
+}
+
+/** SQLite follows no link there, and says only that it can't open the database. */
+function refuseStrayLink(path: string): void {
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  if (isLink && !existsSync(path)) throw new NoRegularFileError(path, 'a symbolic link to nothing');
 }
 
 /**

@@ -220,6 +220,23 @@ describe('a damaged database is refused and left as it is', () => {
     expect(error.message).toMatch(`${files.path}${suffix} is a named pipe, no regular file: move it away`);
   });
 
+  test.each([
+    ['-wal', 'that leads round in a circle'],
+    ['-seal', 'that leads round in a circle'],
+    ['-wal', 'to nothing'],
+    ['-shm', 'to nothing'],
+  ])('gateway.db%s is a link %s', async (suffix, where) => {
+    await fill(1);
+    const path = files.path + suffix;
+    rmSync(path, { force: true });
+    symlinkSync(where === 'to nothing' ? '/nonexistent/x' : path, path);
+    const error = await refusal();
+    expect(error.reason).toBe('refused');
+    expect(error.message).toBe(
+      `${path} is a symbolic link ${where}, no regular file: move it away. Nothing was changed.`,
+    );
+  });
+
   test('it is a link that leads nowhere: its file system is not mounted, say', async () => {
     symlinkSync(join(files.directory, 'elsewhere', 'gateway.db'), files.path);
     const error = await refusal();
