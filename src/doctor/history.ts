@@ -127,7 +127,10 @@ function onceEach(events: readonly HistoryEvent[]): HistoryEvent[] {
       }
       case 'crash': {
         const result = of('failed', event);
-        return [event.text === withoutWord && result !== undefined ? { ...event, text: result.text } : event];
+        // The time of the next start was a guess.
+        return event.text === withoutWord && result !== undefined
+          ? [{ ...event, at: result.at, text: result.text }]
+          : [event];
       }
       default:
         return [event];

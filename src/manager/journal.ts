@@ -149,6 +149,7 @@ export const managerMessages = {
   started: '39f53479d3a045ac8e11786248231fbf',
   unitFailed: 'be02cf6855d2428ba40df7e9d022f03d',
   failureResult: 'd9b373ed55a64feb8242e02dbe79a49c',
+  processExit: '98e322203f7a4ed290d09fe03c09fe15',
 } as const;
 
 /** A unit whose records are wanted, by the fields that journald and the manager set (systemd.journal-fields(7)). */

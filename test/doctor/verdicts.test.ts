@@ -955,16 +955,19 @@ describe('the history', () => {
 
   it('has a crash once, with systemd’s reason where the gateway left no word', () => {
     const crashed = run({ invocationId: 'b', stop: null, startedAt: 1_000, readyAt: 1_500 });
+    const next = run({ invocationId: 'c', stop: null, startedAt: 90_000, readyAt: 91_000 });
     const events = [failure('failed', 'Failed with result ‘watchdog’.', 'b')];
     const told = history({
-      runs: known([crashed]),
+      runs: known([next, crashed]),
       journal: known({ ...journal, events }),
+      ...withUnit({ ActiveState: 'active', InvocationID: 'c' }),
       gateway: absent,
-      unit: known(null),
     });
-    expect(told.map(({ kind, text }) => [kind, text])).toEqual([
-      ['started', expect.stringContaining('Ready')],
-      ['crash', 'Failed with result ‘watchdog’.'],
+    expect(told.map(({ at, kind, text }) => [at, kind, text])).toEqual([
+      [1_500, 'started', expect.stringContaining('Ready')],
+      // The time of the end, not that of the next start.
+      [5_000, 'crash', 'Failed with result ‘watchdog’.'],
+      [91_000, 'started', expect.stringContaining('Ready')],
     ]);
   });
 });

@@ -239,6 +239,36 @@ export async function lastRecord(
   }
 }
 
+const exitKinds = ['exited', 'killed', 'dumped'] as const;
+
+/**
+ * How a run of the unit ended, by the manager's records of that time. Null: they name no failure, or the journal may not
+ * be read.
+ */
+export async function failureOf(
+  unit: UnitOfRecords,
+  invocationId: string,
+): Promise<Pick<UnitState, 'result' | 'exit'> | null> {
+  const { manager, managerInvocation } = recordMatches(unit);
+  const ids = messageMatches([managerMessages.processExit, managerMessages.failureResult]);
+  const matches = [...manager, `${managerInvocation}=${invocationId}`, ...ids];
+  try {
+    let result: string | null = null;
+    let exit: UnitState['exit'] = null;
+    for await (const record of readJournal({ namespace: unit.logNamespace, matches, lines: 20 })) {
+      result = fieldOf(record, 'UNIT_RESULT') ?? result;
+      const how = exitKinds.find((kind) => kind === fieldOf(record, 'EXIT_CODE'));
+      // Commands beside the main process, such as ExecStopPost=, have records with this id, too.
+      if (how === undefined || fieldOf(record, 'MESSAGE')?.includes('Main process') !== true) continue;
+      exit = { how, status: Number(fieldOf(record, 'EXIT_STATUS')), at: lineOf(record).at };
+    }
+    return result === null ? null : { result, exit };
+  } catch (error) {
+    if (error instanceof JournalError || error instanceof ProgramError) return null;
+    throw error;
+  }
+}
+
 /**
  * Waits for a record of the unit's own with one of the ids; null when none has come within `timeout` ms, or the journal
  * may not be read.

@@ -20,7 +20,7 @@ import { controlSocketOf, namedByDirectory } from '../client/locate.js';
 import { describeResult, hitStartLimit, nextAfter } from '../operate/failure.js';
 import { obstaclesTo } from '../operate/failure-report.js';
 import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from '../operate/find.js';
-import { errorsOf, type JournalLine, journalTrouble, lastRecord } from '../operate/journal.js';
+import { errorsOf, failureOf, type JournalLine, journalTrouble, lastRecord } from '../operate/journal.js';
 import type { UnitState } from '../operate/unit.js';
 import {
   type DriftFacts,
@@ -221,7 +221,24 @@ function stoppedNotes(pid: number): readonly string[] {
   ];
 }
 
+/** Finds the end of the last run, and asks the manager about one that left no word. */
 async function lastStopFor(
+  answer: FactsAnswer,
+  found: Found,
+  unit: UnitState | null,
+  instance: string | null,
+): Promise<LastStop | null> {
+  const stop = await ownLastStop(answer, found, unit, instance);
+  if (stop === null || unit === null || stop.cause !== null) return stop;
+  if (stop.invocationId === null || stop.invocationId === unit.invocationId) return withResult(stop, unit);
+  const failure = await failureOf(unit, stop.invocationId);
+  if (failure === null) return stop;
+  // The unit's present command and limit are not those of that run.
+  const then = { ...unit, ...failure, failedCommand: null, runtimeLimit: null };
+  return withResult(stop, { ...then, invocationId: stop.invocationId });
+}
+
+async function ownLastStop(
   answer: FactsAnswer,
   found: Found,
   unit: UnitState | null,
@@ -234,7 +251,7 @@ async function lastStopFor(
   const stored = isDown ? await lastStopInStore(found.manager, unit, instance) : null;
   // After a crash the store has no record of the end; the journal or systemd may have the reason.
   if (stored !== null && stored.cause !== null) return stored;
-  return withResult((await lastStopInJournal(unit)) ?? stored, unit);
+  return (await lastStopInJournal(unit)) ?? stored;
 }
 
 /** Says what systemd knows of the end of a run that left no word. */

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { gather, lastStopInJournal, withResult } from '../../../src/cli/status/gather.js';
 import { withoutWord } from '../../../src/cli/status/report.js';
 import { messageIds } from '../../../src/log/fields.js';
+import { managerMessages } from '../../../src/manager/journal.js';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import { fakeProgram } from '../../manager/fake-program.js';
 import { failed, run, unit } from '../operate/samples.js';
@@ -45,6 +46,53 @@ it.each([
   silent.close();
   expect(report.verdict).toBe(hangs ? 'foreground' : 'stopped');
   expect(report.lastStop).toEqual(lastStop === null ? null : expect.objectContaining(lastStop));
+});
+
+it('asks the journal about an earlier run that ended without a word', async () => {
+  double.says('sd-gateway.service', {
+    LoadState: 'loaded',
+    ActiveState: 'inactive',
+    InvocationID: 'later',
+    StateDirectory: 'sd-gateway',
+  });
+  const ofManager = { USER_INVOCATION_ID: 'earlier', SYSLOG_IDENTIFIER: 'systemd' };
+  const records = [
+    {
+      ...ofManager,
+      MESSAGE_ID: managerMessages.processExit,
+      MESSAGE: 'sd-gateway.service: Main process exited, code=killed, status=9/KILL',
+      EXIT_CODE: 'killed',
+      EXIT_STATUS: '9',
+      __REALTIME_TIMESTAMP: '5000000',
+    },
+    {
+      ...ofManager,
+      MESSAGE_ID: managerMessages.processExit,
+      MESSAGE: 'sd-gateway.service: Control process exited, code=exited, status=1/FAILURE',
+      EXIT_CODE: 'exited',
+      EXIT_STATUS: '1',
+      __REALTIME_TIMESTAMP: '6000000',
+    },
+    { ...ofManager, MESSAGE_ID: managerMessages.failureResult, UNIT_RESULT: 'signal' },
+  ];
+  fakeProgram(
+    'journalctl',
+    `for (const record of ${JSON.stringify(records)})
+      if (['USER_INVOCATION_ID=' + record.USER_INVOCATION_ID, 'MESSAGE_ID=' + record.MESSAGE_ID].every((match) => process.argv.includes(match)))
+        console.log(JSON.stringify(record));`,
+  );
+  const state = join(double.home, 'CONFIG_HOME/sd-gateway');
+  mkdirSync(state, { recursive: true });
+  const path = join(state, 'gateway.db');
+  const { store } = await openSqliteStore({ path, busyTimeout: 1_000, maxAttempts: 3 });
+  await store.beginRun(run({ stop: null, invocationId: 'earlier' }));
+  await store.close();
+  const { lastStop } = await gather({ scope: 'user', instance: null }, true);
+  expect(lastStop).toMatchObject({
+    at: 5_000,
+    cause: null,
+    description: expect.stringMatching(/^it left no record of its end: the gateway ended: killed by SIGKILL/),
+  });
 });
 
 it('names the step for a process that somebody has stopped', async () => {
