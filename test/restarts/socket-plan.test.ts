@@ -62,11 +62,20 @@ describe('what becomes of the passed descriptors', () => {
       { endpoints: [endpoint], connections: [], stale: [] },
     ],
   ] as const)('%s', ([, listen, passed, plan]) => {
-    expect(planSockets(listen, passed)).toEqual(plan);
+    expect(planSockets(listen, passed, () => true)).toEqual(plan);
+  });
+
+  test('one of another network namespace is bound anew, but for a path', () => {
+    const one = kept('127.0.0.1:8733', 4);
+    const plan = { endpoints: [tcp], connections: [9], stale: [one], elsewhere: true };
+    expect(planSockets(tcp, [one, connection], (fd) => fd !== 4)).toEqual(plan);
+    const path = kept('unix:/run/a:b/http.sock', 4);
+    expect(planSockets(unix, [path], () => false).endpoints).toEqual([{ ...unix, kept: 4 }]);
   });
 
   test('what was kept is no socket of a socket unit', () => {
-    const plan = () => planSockets({ kind: 'systemd', name: null }, [kept('127.0.0.1:8733', 3), connection]);
+    const passed = [kept('127.0.0.1:8733', 3), connection];
+    const plan = () => planSockets({ kind: 'systemd', name: null }, passed, () => true);
     expect(plan).toThrow(RefusedStart);
     expect(plan).toThrow('passed none');
   });

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { type HttpEndpoint, nameOf } from '../../channels/http/server/listen.js';
+import { listensHere } from '../../channels/http/server/port-holder.js';
 import type { SocketKeeper } from '../../channels/http/server/socket-keeper.js';
 import type { ListenAddress } from '../../config/values.js';
 import type { Log } from '../../log/log.js';
@@ -34,13 +35,19 @@ export interface SocketPlan {
   readonly connections: readonly number[];
   /** Listening sockets that the last run kept, and that no longer fit the configuration. */
   readonly stale: readonly PassedDescriptor[];
+  /** True if the one that fits is stale, for it listens in another network namespace. */
+  readonly elsewhere?: true;
 }
 
 /**
  * Plans where the HTTP server listens: on the sockets of a socket unit, or without any on the configured address. If the
- * last run kept the socket of that address, it is used again.
+ * last run kept the socket of that address, it is used again, unless it listens in another network namespace.
  */
-export function planSockets(listen: ListenAddress, passed: readonly PassedDescriptor[]): SocketPlan {
+export function planSockets(
+  listen: ListenAddress,
+  passed: readonly PassedDescriptor[],
+  isHere: (descriptor: number) => boolean,
+): SocketPlan {
   const listeners = passed.filter(({ name }) => isListenerName(name));
   const connections = passed.filter(({ name }) => name === connectionName).map(({ fd }) => fd);
   const ofUnits = passed.filter(({ name }) => !isListenerName(name) && name !== connectionName);
@@ -56,11 +63,15 @@ export function planSockets(listen: ListenAddress, passed: readonly PassedDescri
   const wanted = listenerName(nameOf(listen));
   const fitting = listeners.filter((listener) => listener.name === wanted);
   // The store forgets by name: of two with one name neither can be kept alone.
-  const kept = fitting.length === 1 ? fitting[0] : undefined;
+  const only = fitting.length === 1 ? fitting[0] : undefined;
+  // A Unix socket has its path for a place.
+  const elsewhere = only !== undefined && listen.kind === 'tcp' && !isHere(only.fd);
+  const kept = elsewhere ? undefined : only;
   return {
     endpoints: [kept === undefined ? listen : { ...listen, kept: kept.fd }],
     connections,
     stale: listeners.filter((listener) => listener !== kept),
+    ...(elsewhere ? { elsewhere } : {}),
   };
 }
 
@@ -99,7 +110,12 @@ export class FdStoreSockets implements SocketKeeper {
    * descriptors aren't there.
    */
   async take(listen: ListenAddress): Promise<SocketPlan> {
-    const plan = planSockets(listen, listenFds());
+    const plan = planSockets(listen, listenFds(), listensHere);
+    if (plan.elsewhere === true && listen.kind === 'tcp') {
+      this.#log.notice(
+        `The kept socket of ${nameOf(listen)} is of another network namespace (PrivateNetwork=, NetworkNamespacePath=), where no client reaches it: it is closed, and the address bound anew.`,
+      );
+    }
     for (const { fd } of plan.stale) closeSync(fd);
     for (const name of new Set(plan.stale.map((stale) => stale.name))) this.#check(this.#store.remove(name));
     // A copy in the store would keep a connection open after its end here.

@@ -55,6 +55,23 @@ export function addressesElsewhere(listening: readonly string[]): readonly strin
   });
 }
 
+/**
+ * False for a listening TCP socket of another network namespace than this process's: none of its clients get there. True
+ * for any other, and where the tables of proc(5) can't be read.
+ */
+export function listensHere(descriptor: number): boolean {
+  const [, inode] = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${descriptor}`)) ?? [];
+  // ProcSubset=pid hides /proc/net, not this one.
+  const [tcp, tcp6] = ['tcp', 'tcp6'].map((name) =>
+    orNull(() => readFileSync(`/proc/self/net/${name}`, 'utf8')),
+  );
+  if (inode === undefined || tcp == null) return true;
+  return `${tcp}${tcp6 ?? ''}`
+    .split('\n')
+    .map((row) => row.trim().split(/\s+/))
+    .some((columns) => columns[3] === listening && columns[9] === inode);
+}
+
 function tables(): readonly string[] {
   return ['/proc/net/tcp', '/proc/net/tcp6'].map((path) => orNull(() => readFileSync(path, 'utf8')) ?? '');
 }

@@ -9,6 +9,7 @@ import {
   portHolders,
 } from '../../../../src/channels/http/server/port-holder.js';
 import { descriptorOf } from '../../../../src/channels/http/server/socket-keeper.js';
+import { mayMakeNamespaces } from '../../../support/namespace.js';
 
 /** A table as proc(5) shows it: addresses in words of 32 bits, in the machine's order. */
 function table(...rows: readonly (readonly [address: string, port: number, state: string, inode: number])[]) {
@@ -99,5 +100,27 @@ describe('who holds a port', () => {
     const pidsAt = (host: string) => portHolders(port, host).map(({ pid }) => pid);
     expect(pidsAt('127.0.0.1')).not.toContain(process.pid);
     expect(pidsAt('0.0.0.0')).toContain(process.pid);
+  });
+
+  it.runIf(mayMakeNamespaces())('is not here where the socket is of another network namespace', async () => {
+    const { server } = await listen('127.0.0.1');
+    const module = new URL('../../../../dist/channels/http/server/port-holder.js', import.meta.url);
+    const script = `console.log((await import('${module}')).listensHere(3))`;
+    const listensIn = async (command: readonly string[]) => {
+      const [program = '', ...words] = [
+        ...command,
+        process.execPath,
+        '--input-type=module',
+        '--eval',
+        script,
+      ];
+      const child = spawn(program, words, {
+        stdio: ['ignore', 'pipe', 'inherit', descriptorOf(server as never) ?? 'ignore'],
+      });
+      const [[text]] = await Promise.all([once(child.stdout ?? child, 'data'), once(child, 'close')]);
+      return String(text).trim();
+    };
+    expect(await listensIn([])).toBe('true');
+    expect(await listensIn(['unshare', '--net'])).toBe('false');
   });
 });
