@@ -129,6 +129,7 @@ const shownErrors = 5;
  * Lists what else a person may want to know or do.
  * @param obstacles what keeps the unit from being started
  * @param job the job of a unit that is down; null: it has none
+ * @param failedSockets its socket units that have failed
  */
 export function notesOf(
   verdict: StatusVerdict,
@@ -137,6 +138,7 @@ export function notesOf(
   found: Found,
   obstacles: readonly string[] = [],
   job: QueuedJob | null = null,
+  failedSockets: readonly string[] = [],
 ): readonly string[] {
   const notes: string[] = [];
   const trouble = found.kind === 'unit' ? null : found.trouble;
@@ -175,7 +177,14 @@ export function notesOf(
   const isQueued = job !== null && startsUnit(job);
   if (isQueued) notes.push(describeQueuedStart(job));
   notes.push(...obstacles);
-  if (verdict === 'failed' && unit !== null && (obstacles.length === 0 || hitStartLimit(unit))) {
+  if (unit !== null && failedSockets.length > 0) {
+    const sockets = failedSockets.join(' ');
+    notes.push(
+      `Note: ${sockets} has failed too, and nobody listens for it.`,
+      `See why: ${commandFor('doctor', own, false)}`,
+      `Mend it, then: ${systemctlFor(`reset-failed ${sockets} ${unit.name}`, unit.scope)} && ${systemctlFor(`start ${sockets}`, unit.scope)}`,
+    );
+  } else if (verdict === 'failed' && unit !== null && (obstacles.length === 0 || hitStartLimit(unit))) {
     notes.push(...nextAfter(unit, own));
   }
   if (verdict === 'foreground' && unit !== null) {
@@ -276,6 +285,16 @@ async function storeLogFor(
   return fromStore(found.manager, unit, instance, (store) => store.log?.() ?? null);
 }
 
+/** The socket units that start it and have failed, as after too many starts: only they listen, and not again by themselves. */
+async function failedSocketsOf(manager: ServiceManager, { triggeredBy }: UnitState): Promise<string[]> {
+  const failed: string[] = [];
+  for (const name of triggeredBy.filter((trigger) => trigger.endsWith('.socket'))) {
+    const { ActiveState } = await manager.show(name, ['ActiveState']);
+    if (ActiveState === 'failed') failed.push(name);
+  }
+  return failed;
+}
+
 async function errorsFor(unit: UnitState | null): Promise<readonly JournalLine[] | string> {
   if (unit === null) return [];
   try {
@@ -301,7 +320,7 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   const managerAnswered = found.kind === 'unit' || found.trouble === null;
   const verdict = verdictOf(unit, hasGateway, managerAnswered);
   const isDown = verdict === 'stopped' || verdict === 'failed';
-  const [lastStop, storeLog, errors, obstacles, job, drift, journald] = await Promise.all([
+  const [lastStop, storeLog, errors, obstacles, job, drift, journald, failedSockets] = await Promise.all([
     lastStopFor(answer, found, unit, target.instance),
     storeLogFor(answer, found, unit, target.instance),
     errorsFor(unit),
@@ -309,8 +328,9 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
     found.kind !== 'none' && unit?.hasJob === true && isDown ? tellQueuedJob(found.manager, unit.name) : null,
     found.kind === 'none' || unit === null ? null : driftHere(found.manager, unit.name, target.instance),
     unit === null ? null : stoppedJournald(unit.logNamespace),
+    found.kind !== 'none' && unit !== null && isDown ? failedSocketsOf(found.manager, unit) : [],
   ]);
-  const notes = [...notesOf(verdict, unit, target, found, obstacles, job)];
+  const notes = [...notesOf(verdict, unit, target, found, obstacles, job, failedSockets)];
   if (journald !== null) notes.push(`Note: ${describeStopped(journald)}`);
   if (typeof errors === 'string') notes.push(`Note: ${errors}.`);
   if (answer.outcome !== 'told' && unit?.mainPid != null) notes.push(...stoppedNotes(unit.mainPid));

@@ -129,6 +129,18 @@ it('names the command that keeps systemd from starting it', async () => {
   expect(notes).not.toContain('To start it:');
 });
 
+it.each(['failed', 'active'])('with a socket unit that is %s', async (ActiveState) => {
+  const limit = { ActiveState: 'failed', Result: 'start-limit-hit', TriggeredBy: 'sd-gateway.socket' };
+  double.says('sd-gateway.service', { LoadState: 'loaded', ...limit });
+  double.says('sd-gateway.socket', { LoadState: 'loaded', ActiveState });
+  fakeProgram('journalctl', '');
+  const { notes } = await gather({ scope: 'user', instance: null }, true);
+  const both =
+    'reset-failed sd-gateway.socket sd-gateway.service && systemctl --user start sd-gateway.socket';
+  expect(notes.join('\n').includes(both)).toBe(ActiveState === 'failed');
+  expect(notes.join('\n').includes('reset-failed sd-gateway.service')).toBe(ActiveState !== 'failed');
+});
+
 it('says that journald does not run, and how to start it', async () => {
   double.says('sd-gateway.service', { LoadState: 'loaded', ActiveState: 'inactive' });
   double.says('systemd-journald.service', { LoadState: 'loaded', ActiveState: 'failed' });

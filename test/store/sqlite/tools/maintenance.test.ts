@@ -535,7 +535,15 @@ describe('a damaged store', () => {
           expect(readFileSync(outcome.aside).equals(bytes)).toBe(true);
           expect(checkStore(files.path)).toEqual([]);
           const saved = messagesOf(await exported());
-          for (const message of saved) expect(message).toEqual(known.get(message.id));
+          const names = new Map<string, string | undefined>();
+          for (const message of saved) {
+            const before = known.get(message.id);
+            // A session whose name is lost has another one, and its messages stay together.
+            const isNamed = !/^recovered-\d+$/.test(message.session);
+            const name = isNamed ? message.session : (names.get(message.session) ?? before?.session);
+            names.set(message.session, name);
+            expect({ ...message, session: name }).toEqual(before);
+          }
           if (outcome.missing !== null) {
             expect(saved.length + outcome.lost.length + outcome.missing).toBeGreaterThanOrEqual(200);
           }
