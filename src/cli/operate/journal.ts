@@ -242,8 +242,8 @@ export async function lastRecord(
 const exitKinds = ['exited', 'killed', 'dumped'] as const;
 
 /**
- * How a run of the unit ended, by the manager's records of that time. Null: they name no failure, or the journal may not
- * be read.
+ * Reads from the manager's records how a run of the unit failed; null: they name no failure, or the journal may not be
+ * read.
  */
 export async function failureOf(
   unit: UnitOfRecords,
