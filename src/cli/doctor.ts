@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { applyFix, examine, type Mended } from '../doctor/examine.js';
 import { type DoctorFacts, unitOf } from '../doctor/facts.js';
 import { type Finding, type FindingVerdict, type Fix, findings, isHealthy } from '../doctor/finding.js';
@@ -82,7 +83,12 @@ async function mendAll(found: readonly Finding[], target: DoctorTarget): Promise
 
 /** Looks at everything. Nothing is healthy whose next start is known to fail: what `restart` refuses is told, too. */
 export async function look(parsed: ParsedCommand, target: DoctorTarget) {
-  const facts = await gather(target);
+  const { configuration } = target;
+  // The unit, and whoever reads the finding, have another working directory.
+  const facts = await gather({
+    ...target,
+    configuration: configuration === null ? null : resolve(configuration),
+  });
   const found = examine(facts);
   // One failure is counted once. The state of the unit alone does not say why it has failed.
   const isUp = facts.gateway.outcome === 'told';

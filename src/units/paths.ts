@@ -1,5 +1,5 @@
 import { constants, existsSync, realpathSync, type Stats, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parseUnit, valueIn } from './unit-text.js';
 
 /** Directories of version managers that hold one version of a program: an upgrade removes the path. */
@@ -123,7 +123,7 @@ function allows(stats: Stats, { uid, groups }: FileUser, bit: number): boolean {
  */
 export function deniedPart(path: string, user: FileUser, wanted: 'read' | 'execute'): string | null {
   const parts: string[] = [];
-  for (let part = dirname(path); ; part = dirname(part)) {
+  for (let part = dirname(resolve(path)); ; part = dirname(part)) {
     parts.unshift(part);
     if (part === '/') break;
   }

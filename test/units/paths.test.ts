@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { deniedPart, hiddenBy, pnpmLinks, stablePath, versionManagerOf } from '../../src/units/paths.js';
 import { parseEnvironmentFile } from '../../src/units/unit-settings.js';
@@ -128,6 +128,10 @@ describe('what keeps a user from a file', () => {
       const { gid } = statSync(file);
       if (wanted === 'read') expect(deniedPart(file, { uid: 4_711, groups: [gid] }, wanted)).toBeNull();
       expect(deniedPart(join(root, 'nothing'), stranger, wanted)).toBeNull();
+      const fromHere = relative(process.cwd(), file);
+      expect(deniedPart(fromHere, stranger, wanted)).toBe(
+        denied === null ? null : paths[denied] === file ? fromHere : paths[denied],
+      );
     },
   );
 });
