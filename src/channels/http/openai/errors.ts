@@ -57,6 +57,12 @@ export function openAiErrorOf(error: unknown): OpenAiError {
   return error instanceof OpenAiError ? error : ofProblem(problemOf(error) ?? internalProblem);
 }
 
+/** The kind under which the metrics count it; null: it has none. */
+export function problemKindOf(error: unknown): ProblemKind | null {
+  if (!(error instanceof OpenAiError)) return (problemOf(error) ?? internalProblem).kind;
+  return error.status === 400 ? 'invalid-message' : error.status === 404 ? 'not-found' : null;
+}
+
 function ofProblem(problem: Problem): OpenAiError {
   const { kind, status, detail, headers, errors } = problem;
   const facts = {

@@ -11,7 +11,7 @@ import type { LongPolls } from '../streams/long-polls.js';
 import { addChatRoutes } from './chat-routes.js';
 import { addConversationRoutes } from './conversation-routes.js';
 import { conversationOf } from './conversations.js';
-import { OpenAiError, openAiErrorOf } from './errors.js';
+import { OpenAiError, openAiErrorOf, problemKindOf } from './errors.js';
 import { addModelRoutes } from './model-routes.js';
 import { addResponseRoutes } from './response-routes.js';
 import { Retries } from './retries.js';
@@ -83,6 +83,8 @@ export function createOpenAiFront(options: OpenAiFrontOptions): OpenAiFront {
     allowedMethods.follow(application);
     application.setErrorHandler((error, request, reply) => {
       const answer = openAiErrorOf(error);
+      const kind = problemKindOf(error);
+      if (kind !== null) http.onProblem?.(kind);
       if (answer.status >= 500 && !(error instanceof OpenAiError)) logFailure(error, request, answer);
       return reply
         .code(answer.status)

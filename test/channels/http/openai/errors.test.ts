@@ -55,6 +55,17 @@ test('a token is needed, with the scope', async () => {
   expect((await front.call('GET', '/v1/sessions', undefined, {}, client)).status).toBe(403);
 });
 
+test('the metrics count its errors', async () => {
+  const kinds: string[] = [];
+  const counted = await serveFront({}, { channel: { onProblem: (kind) => kinds.push(kind) } });
+  await fetch(`${counted.base}/v1/models`);
+  await counted.call('GET', '/v1/models/slow');
+  await counted.call('POST', '/v1/chat/completions', '{');
+  await counted.call('DELETE', '/v1/models');
+  await counted.dispose();
+  expect(kinds).toEqual(['unauthorized', 'not-found', 'malformed-request', 'method-not-allowed']);
+});
+
 test('a token that posts may not write into sessions of this API', async () => {
   const poster = await front.token('poster', ['post']);
   const path = '/v1/sessions/openai:client:chat/messages';
