@@ -92,7 +92,8 @@ export function userOfData({
   for (const path of paths) {
     const lock = path.endsWith('/lock') ? path : join(path, 'lock');
     if (!lstatSync(path).isDirectory() && path !== lock) continue;
-    if (!existsSync(lock)) continue;
+    // Something else in its place is no gateway's, and goes with the rest.
+    if (lstatSync(lock, { throwIfNoEntry: false })?.isFile() !== true) continue;
     const result = tryLock(lock);
     if (!result.locked) return { path: dirname(lock), pid: result.holderPid };
     result.release();
