@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../lifecycle/effects/clock.js';
 import type { Log, LogFields } from '../../log/log.js';
 import { errorMessage } from '../../text/failure-text.js';
@@ -79,6 +80,8 @@ export class WorkLoop<Item> {
 
   constructor(options: WorkLoopOptions<Item>) {
     this.#options = options;
+    // As many as there are turns and sends under way listen to it.
+    setMaxListeners(0, this.#giveUp.signal);
     const { log, clock, name, purposes, leaseMs, freeSlots, nextDueInMs, isHolding, renewLeases } = options;
     const calls = new StoreCalls(log, clock, name);
     this.calls = calls;
