@@ -46,6 +46,9 @@ export interface Sender {
   readonly isUnproven?: true;
 }
 
+/** Asks for a stop by other means than a signal; `gateway`: the service itself. */
+export type StopAsker = 'control-socket' | 'gateway';
+
 /** A stop that was asked for or has become necessary: its cause, who asked, and the exit status. */
 export interface StopRequest {
   readonly cause: StopCause;
@@ -163,7 +166,7 @@ export function judgeSignal(
 /** A stop asked for by other means than a signal. */
 export function stopRequest(
   cause: 'planned-stop' | 'restart' | 'refused' | 'unavailable' | 'crash',
-  requestedBy: 'control-socket' | 'gateway',
+  requestedBy: StopAsker,
   sender: Sender | null,
 ): StopRequest {
   return {

@@ -17,6 +17,7 @@ import {
   judgeSignal,
   mayBecomePlanned,
   type Sender,
+  type StopAsker,
   type StopRequest,
   stopByJob,
   stopRequest,
@@ -208,16 +209,8 @@ export class SupervisedService {
     }
   }
 
-  /**
-   * Stops as if asked to by somebody entitled, by other means than a signal.
-   *
-   * @param by 'gateway': the service itself
-   */
-  requestStop(
-    cause: 'planned-stop' | 'restart',
-    sender: Sender,
-    by: 'control-socket' | 'gateway' = 'control-socket',
-  ): void {
+  /** Stops as if asked to by somebody entitled, by other means than a signal. */
+  requestStop(cause: 'planned-stop' | 'restart', sender: Sender, by: StopAsker = 'control-socket'): void {
     this.#dispatch({ type: 'stop-requested', stop: stopRequest(cause, by, sender) });
   }
 
@@ -302,9 +295,9 @@ export class SupervisedService {
     const first = this.#readyAt === null;
     this.#readyAt ??= performance.now();
     this.notifier.send({ ready: true, ...this.#statusField() });
-    const failed = this.#reloadFailed;
+    const afterMs = this.#readyAt - this.#startedAt;
+    this.#report({ type: 'ready', first, failed: this.#reloadFailed, afterMs });
     this.#reloadFailed = false;
-    this.#report({ type: 'ready', first, failed, afterMs: this.#readyAt - this.#startedAt });
   }
 
   #announceStopping(stop: StopRequest): void {
@@ -339,10 +332,8 @@ export class SupervisedService {
 
   /** A handler that returns no promise is done at once, so that whoever has asked for the reload sees its end. */
   #reload(): void {
-    const refuse = (error: unknown) => {
-      const reason = errorMessage(error);
-      this.#dispatch({ type: 'reload-refused', reason });
-    };
+    const refuse = (error: unknown) =>
+      this.#dispatch({ type: 'reload-refused', reason: errorMessage(error) });
     let reloading: Promise<void> | void;
     try {
       reloading = this.#reloadHandler();
@@ -396,10 +387,7 @@ export class SupervisedService {
   }
 }
 
-/**
- * Supervises this process from now on: also takes its signals, and exceptions that nobody catches. Without
- * `supervision` it looks for the supervisor itself.
- */
+/** Supervises this process from now on, with its signals and uncaught exceptions. Finds the supervisor if none is given. */
 export function supervise(options: Partial<SuperviseOptions> = {}): SupervisedService {
   const supervision =
     options.supervision ?? judgeSupervision(readSupervisionEvidence(process.env, booted()), 'auto');
