@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { FetchedFile } from '../../../../src/channels/http/attachments/url-files.js';
+import type { Store } from '../../../../src/store/store.js';
 import { errorOf, eventsIn, type ServedFront, serveFront, until } from './front-fixture.js';
 
 let front: ServedFront;
@@ -321,6 +322,13 @@ describe('a stream', () => {
   test.each(['before', 'after'])(
     'has nothing of an attempt that ended before it was opened: %s the next one',
     async (when) => {
+      let looks = 0;
+      await front.dispose();
+      const deltas: Store['deltas'] = (...of) => {
+        looks += 1;
+        return front.store.deltas(...of);
+      };
+      front = await serveFront({}, { over: { deltas } });
       const key = { 'idempotency-key': 'k' };
       const left = await front.chat({ ...hello, stream: true }, key);
       const first = await front.turn();
@@ -328,7 +336,11 @@ describe('a stream', () => {
       await left.body?.cancel();
       await front.store.putBackTurns([{ ...first, cutOff: true }]);
       const open = () => front.chat({ ...hello, stream: true }, key);
+      await expect.poll(() => front.channel.facts().streams).toBe(0);
+      const looksBefore = looks;
       const early = when === 'before' ? await open() : null;
+      // It has found the message waiting, of which no text counts.
+      if (early !== null) await expect.poll(() => looks).toBeGreaterThan(looksBefore);
       const again = await front.turn();
       front.events.emit(again.messageId, again.session, 'running');
       await front.write(again, ['', 'fresh']);
