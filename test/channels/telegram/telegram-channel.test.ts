@@ -318,7 +318,8 @@ describe('Telegram', () => {
     await scene.telegram.until(() => scene.telegram.isPolled);
     scene.telegram.next('getMe', { kind: 'cut', at: 'before' });
     scene.clock.advance(30_000);
-    await scene.pass(() => scene.telegram.callsOf('getUpdates').length === 2);
+    // The connection that was cut may be the one that the next poll takes: there may be one more.
+    await scene.pass(() => scene.telegram.callsOf('getUpdates').length >= 2);
     expect(scene.telegram.callsOf('getMe')).toHaveLength(2);
   });
 
